@@ -1,0 +1,63 @@
+/**
+ * Stable codes of every error that Hearsay raises. A code never changes its meaning; messages may be reworded.
+ *
+ * | code | raised by | what to do |
+ * |---|---|---|
+ * | `ERR_OPTIONS_INVALID` | `Cluster.start`, several faults at once | read `faults`, one error each |
+ * | `ERR_OPTION_INVALID` | an option out of its bounds | use a value within the bounds named |
+ * | `ERR_ADDRESS_INVALID` | an address that is not `host:port` | write `10.0.0.2:7946` or `[fd00::2]:7946` |
+ * | `ERR_NAME_INVALID` | an empty, oversized or ill-formed name or key | shorten or correct it |
+ * | `ERR_KEY_INVALID` | a key that is not 32 bytes, or none at all | make one with `generateKey()` |
+ * | `ERR_BIND_FAILED` | the port is occupied or the address not local | choose another `bind` |
+ * | `ERR_JOIN_FAILED` | no seed answered | check addresses, keys, label, firewall |
+ * | `ERR_NAME_CONFLICT` | another live process uses this name | choose another `name` |
+ * | `ERR_NETWORK_NOT_JOINED` | `network(name)` of a network not joined | call `joinNetwork` first |
+ * | `ERR_ENTRY_TOO_LARGE` | a value, or an entry as a whole, that does not fit one packet | store less, or a reference |
+ * | `ERR_METADATA_TOO_LARGE` | metadata of more than 512 bytes | store less, or use a table |
+ * | `ERR_TABLE_REDEFINED` | a table opened again with other codecs | open it once and share it |
+ * | `ERR_ENCODE_FAILED` | the codec of a table threw or returned no bytes | see `cause` |
+ * | `ERR_CLOSED` | a call after `close` or `leave` | start a new node |
+ * | `ERR_RUNTIME` | the platform failed under a running node | see `cause` |
+ */
+export type ErrorCode =
+  | 'ERR_OPTIONS_INVALID'
+  | 'ERR_OPTION_INVALID'
+  | 'ERR_ADDRESS_INVALID'
+  | 'ERR_NAME_INVALID'
+  | 'ERR_KEY_INVALID'
+  | 'ERR_BIND_FAILED'
+  | 'ERR_JOIN_FAILED'
+  | 'ERR_NAME_CONFLICT'
+  | 'ERR_NETWORK_NOT_JOINED'
+  | 'ERR_ENTRY_TOO_LARGE'
+  | 'ERR_METADATA_TOO_LARGE'
+  | 'ERR_TABLE_REDEFINED'
+  | 'ERR_ENCODE_FAILED'
+  | 'ERR_CLOSED'
+  | 'ERR_RUNTIME'
+
+const BRAND = Symbol.for('hearsay.error')
+
+/** Every error that Hearsay throws or rejects with, but for an `AbortSignal`'s own reason. */
+export class HearsayError extends Error {
+  override readonly name = 'HearsayError'
+  readonly code: ErrorCode
+  /** The single faults behind an `ERR_OPTIONS_INVALID`; empty otherwise. */
+  readonly faults: readonly HearsayError[]
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; faults?: readonly HearsayError[] } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.faults = options.faults ?? []
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  /** Holds across several installed copies of this package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}
