@@ -1,0 +1,150 @@
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { FrameHandlers, FrameStream } from '../security/frames.ts'
+import type { Peer } from './peer.ts'
+import { type SyncDomain, type SyncOutcome, SyncSession } from './sync-session.ts'
+
+export interface AntiEntropyOptions {
+  /** Time between full exchanges with a random peer. */
+  readonly syncIntervalMs: number
+  /** A session that takes longer is cut; what it brought stays. */
+  readonly syncTimeoutMs: number
+}
+
+/** What anti-entropy asks of the node that it serves. */
+export interface SyncHost {
+  readonly name: string
+  /** What this node can bring to agreement now, in the order in which it has to be done. */
+  domains(): readonly SyncDomain[]
+  connect(to: string, handlers: FrameHandlers): FrameStream
+  /** A random live peer for the periodic exchange. */
+  randomPeer(): Peer | undefined
+  /** Whether news that would explain a difference still travel. */
+  gossiping(): boolean
+}
+
+/** The first byte of a stream says what it is for. */
+export const STREAM_SYNC = 1
+
+const OPENING: Uint8Array = Uint8Array.of(STREAM_SYNC)
+/** A difference seen so often in a row is believed even while gossip is under way. */
+const MISMATCHES_BELIEVED = 3
+/** A domain is synced because of a mismatch at most this often, with jitter. */
+const MISMATCH_INTERVAL_MS = 5_000
+
+export interface SyncHandle {
+  /** Ends the session at once; its outcome still comes. */
+  abort(): void
+}
+
+/**
+ * Decides when to compare state with whom, and runs the sessions: on demand, when a digest on a probe differs, and
+ * periodically.
+ */
+export class AntiEntropy {
+  readonly #runtime: Runtime
+  readonly #options: AntiEntropyOptions
+  readonly #host: SyncHost
+  readonly #mismatches = new Map<string, { count: number; notBefore: number }>()
+  #timer: Timer | undefined
+  #healing = false
+  #stopped = false
+  /** Sessions by outcome, and why they were begun. */
+  readonly counts = { started: 0, completed: 0, failed: 0, accepted: 0, mismatches: 0 }
+
+  constructor(runtime: Runtime, options: AntiEntropyOptions, host: SyncHost) {
+    this.#runtime = runtime
+    this.#options = options
+    this.#host = host
+  }
+
+  start(): void {
+    this.#armPeriodic()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  /** Compares all state with the node at an address; `onEnd` comes exactly once, never from within this call. */
+  sync(to: string, onEnd: (outcome: SyncOutcome) => void): SyncHandle {
+    this.counts.started++
+    const session = new SyncSession('initiator', this.#host.name, this.#host.domains(), (outcome) => {
+      timeout.cancel()
+      this.counts[outcome.ok ? 'completed' : 'failed']++
+      onEnd(outcome)
+    })
+    const stream = this.#host.connect(to, {
+      onOpen: () => {
+        stream.send(OPENING)
+        session.start(stream)
+      },
+      ...handlersOf(session),
+    })
+    const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => stream.destroy())
+    return { abort: () => stream.destroy() }
+  }
+
+  /** Serves a session that a peer has begun; the opening byte was read already. */
+  accept(stream: FrameStream): FrameHandlers {
+    this.counts.accepted++
+    const session = new SyncSession('responder', this.#host.name, this.#host.domains(), () => timeout.cancel())
+    const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => stream.destroy())
+    session.start(stream)
+    return { onOpen() {}, ...handlersOf(session) }
+  }
+
+  /**
+   * Takes note of whether a peer's digest of a domain equals ours. News under way explain most differences, so only a
+   * difference at rest, or one that stays, starts a sync.
+   */
+  compare(domain: string, equal: boolean, peer: Peer): void {
+    let state = this.#mismatches.get(domain)
+    if (equal) {
+      if (state !== undefined) state.count = 0
+      return
+    }
+    if (state === undefined) {
+      state = { count: 0, notBefore: 0 }
+      this.#mismatches.set(domain, state)
+    }
+    state.count++
+    this.counts.mismatches++
+    const now = this.#runtime.now()
+    if (this.#stopped || this.#healing || now < state.notBefore) return
+    if (state.count < MISMATCHES_BELIEVED && this.#host.gossiping()) return
+    state.count = 0
+    state.notBefore = now + MISMATCH_INTERVAL_MS * (0.75 + 0.5 * this.#fraction())
+    this.#healing = true
+    this.sync(peer.address, () => {
+      this.#healing = false
+    })
+  }
+
+  /** Forgets what was noted about a domain that this node no longer has. */
+  forget(domain: string): void {
+    this.#mismatches.delete(domain)
+  }
+
+  #armPeriodic(): void {
+    const delay = this.#options.syncIntervalMs * (0.75 + 0.5 * this.#fraction())
+    this.#timer = this.#runtime.setTimer(delay, () => {
+      if (this.#stopped) return
+      const peer = this.#host.randomPeer()
+      if (peer !== undefined) this.sync(peer.address, () => {})
+      this.#armPeriodic()
+    })
+  }
+
+  #fraction(): number {
+    return this.#runtime.randomUint32() / 0x1_0000_0000
+  }
+}
+
+function handlersOf(session: SyncSession): Omit<FrameHandlers, 'onOpen'> {
+  return {
+    onFrame: (bytes) => session.receive(bytes),
+    onDrain: () => session.drained(),
+    onClose: (error) => session.closed(error),
+  }
+}

@@ -1,0 +1,184 @@
+import type { FrameStream } from '../security/frames.ts'
+import { Reader, Writer } from '../wire/bytes.ts'
+import { MAX_NAME_BYTES } from '../wire/limits.ts'
+
+/** A summary of a domain's state, two independent 32-bit halves. Equal digests: equal state. */
+export interface Digest {
+  readonly high: number
+  readonly low: number
+}
+
+/** One thing that two nodes can bring to agreement: the members, or the state of one network. */
+export interface SyncDomain {
+  /** The same at both nodes. */
+  readonly name: string
+  digest(): Digest
+  /** Begins an exchange. `wake` is to be called when `next` has something again after it had nothing. */
+  open(role: SyncRole, wake: () => void): SyncExchange
+}
+
+export type SyncRole = 'initiator' | 'responder'
+
+/** One side of the exchange of one domain. Frames are pulled, so that a slow stream holds the sender back. */
+export interface SyncExchange {
+  /** Takes a frame of the other side; false if it is ill-formed, which ends the session. */
+  receive(frame: Reader): boolean
+  /** The next frame to send, if there is one now. */
+  next(): Uint8Array | undefined
+  /** Everything was sent and everything received; true from the very step that does the last of both. */
+  readonly done: boolean
+  /** The session has ended, finished or not. */
+  close(): void
+}
+
+const FRAME_HELLO = 1
+const FRAME_EXCHANGE = 2
+/** More domains than this in a hello are not believed. */
+const MAX_DOMAINS = 4096
+
+export interface SyncOutcome {
+  /** Every domain that both sides have is now agreed on. */
+  readonly ok: boolean
+  /** The other side's name, once it has said hello. */
+  readonly peer: string | undefined
+  /** Names of the domains that both sides have. */
+  readonly common: readonly string[]
+  readonly error: Error | undefined
+}
+
+/**
+ * One anti-entropy session over one stream. Both sides say hello with the digests of what they have; domains whose digests
+ * are equal end there; the others are exchanged one after the other, in the initiator's order.
+ */
+export class SyncSession {
+  readonly #role: SyncRole
+  readonly #self: string
+  readonly #domains: readonly SyncDomain[]
+  readonly #onEnd: (outcome: SyncOutcome) => void
+  #stream: FrameStream | undefined
+  #digests: ReadonlyMap<string, Digest> = new Map()
+  #peer: string | undefined
+  #common: readonly string[] = []
+  /** What is still to be exchanged, the present one first. */
+  #pending: SyncDomain[] = []
+  #exchange: SyncExchange | undefined
+  #greeted = false
+  /** The stream is full until it says that it has drained. */
+  #blocked = false
+  #finished = false
+  #ended = false
+
+  constructor(
+    role: SyncRole,
+    self: string,
+    domains: readonly SyncDomain[],
+    onEnd: (outcome: SyncOutcome) => void,
+  ) {
+    this.#role = role
+    this.#self = self
+    this.#domains = domains
+    this.#onEnd = onEnd
+  }
+
+  /** The stream stands. */
+  start(stream: FrameStream): void {
+    this.#stream = stream
+    if (this.#role === 'initiator') this.#sayHello()
+  }
+
+  /** Takes a frame; ill-formed ones end the session. */
+  receive(bytes: Uint8Array): void {
+    if (this.#ended) return
+    const frame = new Reader(bytes)
+    if (!this.#take(frame)) this.#stream?.destroy()
+    else this.pump()
+  }
+
+  /** Sends what there is to send and the stream has room for. */
+  pump(): void {
+    while (!this.#ended && this.#exchange !== undefined) {
+      if (this.#exchange.done) {
+        this.#openNext()
+        continue
+      }
+      if (this.#blocked) return
+      const frame = this.#exchange.next()
+      if (frame === undefined) return
+      this.#blocked = !this.#sendExchange(frame)
+    }
+  }
+
+  /** The stream has room again. */
+  drained(): void {
+    this.#blocked = false
+    this.pump()
+  }
+
+  /** The stream has closed. */
+  closed(error?: Error): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#exchange?.close()
+    this.#onEnd({ ok: this.#finished, peer: this.#peer, common: this.#common, error })
+  }
+
+  #take(frame: Reader): boolean {
+    const type = frame.u8()
+    if (type === FRAME_HELLO && !this.#greeted) return this.#hear(frame)
+    if (type === FRAME_EXCHANGE && this.#exchange !== undefined) return this.#exchange.receive(frame)
+    return false
+  }
+
+  #hear(frame: Reader): boolean {
+    const peer = frame.string(MAX_NAME_BYTES)
+    const count = frame.varint()
+    if (count > MAX_DOMAINS) return false
+    const theirs = new Map<string, Digest>()
+    for (let i = 0; i < count && !frame.failed; i++) {
+      theirs.set(frame.string(MAX_NAME_BYTES), { high: frame.u32(), low: frame.u32() })
+    }
+    if (frame.failed) return false
+    this.#peer = peer
+    if (this.#role === 'responder') this.#sayHello()
+    const order = this.#role === 'initiator' ? this.#digests.keys() : theirs.keys()
+    this.#common = [...order].filter((name) => theirs.has(name) && this.#digests.has(name))
+    for (const name of this.#common) {
+      const domain = this.#domains.find((candidate) => candidate.name === name)
+      if (domain !== undefined && !sameDigest(theirs.get(name)!, this.#digests.get(name)!)) this.#pending.push(domain)
+    }
+    this.#greeted = true
+    this.#openNext()
+    return true
+  }
+
+  #sayHello(): void {
+    this.#digests = new Map(this.#domains.map((domain) => [domain.name, domain.digest()]))
+    const writer = new Writer().u8(FRAME_HELLO).string(this.#self).varint(this.#digests.size)
+    for (const [name, digest] of this.#digests) writer.string(name).u32(digest.high).u32(digest.low)
+    this.#stream!.send(writer.copy())
+  }
+
+  #openNext(): void {
+    this.#exchange?.close()
+    this.#exchange = undefined
+    const domain = this.#pending.shift()
+    if (domain !== undefined) {
+      this.#exchange = domain.open(this.#role, () => this.pump())
+      return
+    }
+    this.#finished = true
+    // The responder waits for the initiator's end, so that its last frames are surely delivered.
+    if (this.#role === 'initiator') this.#stream!.end()
+  }
+
+  #sendExchange(payload: Uint8Array): boolean {
+    const frame = new Uint8Array(payload.length + 1)
+    frame[0] = FRAME_EXCHANGE
+    frame.set(payload, 1)
+    return this.#stream!.send(frame)
+  }
+}
+
+export function sameDigest(a: Digest, b: Digest): boolean {
+  return a.high === b.high && a.low === b.low
+}

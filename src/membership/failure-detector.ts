@@ -1,0 +1,203 @@
+import { sample } from '../dissemination/peer.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { LocalHealth } from './local-health.ts'
+import type { Member } from './member.ts'
+import type { MemberList } from './member-list.ts'
+import type { OpenPing, Pings } from './pings.ts'
+import type { ProbeSchedule } from './probe-schedule.ts'
+
+export interface FailureDetectorOptions {
+  readonly probeIntervalMs: number
+  /** How long a direct ping waits before others are asked to help. */
+  readonly probeTimeoutMs: number
+  /** How long helpers and the stream have. */
+  readonly indirectTimeoutMs: number
+  readonly indirectProbes: number
+}
+
+/** The ways in which the detector reaches others. */
+export interface ProbeHost {
+  ping(member: Member, ping: OpenPing): void
+  askHelper(helper: Member, target: Member, ping: OpenPing, budgetMs: number): void
+  /** A bare connection: does the member's host still answer, whatever its process does? */
+  witness(member: Member, timeoutMs: number, onResult: (reached: boolean) => void): void
+  /** A ping over a stream, for where packets do not get through. */
+  streamPing(member: Member, timeoutMs: number, onAck: () => void): void
+  /** The member answered a direct ping; `coordinate` may be empty. */
+  answered(member: Member, rttMs: number, coordinate: Uint8Array): void
+  /** The member answered nobody. `hard` says that this node could tell: it has heard others, and the host is silent. */
+  accuse(member: Member, hard: boolean): void
+  /** A tick is over. */
+  ticked(): void
+}
+
+/** A peer that is known to be far gets more time, but never more than this many plain timeouts. */
+const MAX_TIMEOUT_STRETCH = 4
+/** How many of its usual round trips a ping may take. */
+const RTT_ALLOWANCE = 3
+/** Nacks leave when this much of the helper's budget is used up, so that they are back in time. */
+export const NACK_AT = 0.8
+
+/**
+ * The probing of SWIM (Das, Gupta, Motivala 2002), pipelined: each interval one member is pinged; if it stays silent others
+ * and a stream are tried; if all stay silent it is accused. A slow probe never delays the next one.
+ */
+export class FailureDetector {
+  readonly #runtime: Runtime
+  readonly #options: FailureDetectorOptions
+  readonly #members: MemberList
+  readonly #schedule: ProbeSchedule
+  readonly #pings: Pings
+  readonly #health: LocalHealth
+  readonly #host: ProbeHost
+  readonly #probes = new Map<Member, Probe>()
+  #timer: Timer | undefined
+  #dueAt = 0
+  /** Probes by how they ended. */
+  readonly counts = { sent: 0, direct: 0, indirect: 0, stream: 0, failed: 0 }
+
+  constructor(
+    runtime: Runtime,
+    options: FailureDetectorOptions,
+    members: MemberList,
+    schedule: ProbeSchedule,
+    pings: Pings,
+    health: LocalHealth,
+    host: ProbeHost,
+  ) {
+    this.#runtime = runtime
+    this.#options = options
+    this.#members = members
+    this.#schedule = schedule
+    this.#pings = pings
+    this.#health = health
+    this.#host = host
+  }
+
+  /** Begins with a random phase, so that a cluster's ticks spread over the interval. */
+  start(): void {
+    this.#arm((this.#runtime.randomUint32() / 0x1_0000_0000) * this.#options.probeIntervalMs)
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    for (const probe of this.#probes.values()) probe.end()
+    this.#probes.clear()
+  }
+
+  #arm(delayMs: number): void {
+    this.#dueAt = this.#runtime.now() + delayMs
+    this.#timer = this.#runtime.setTimer(delayMs, () => this.#tick())
+  }
+
+  #tick(): void {
+    const now = this.#runtime.now()
+    this.#health.noteLateness(now - this.#dueAt, now)
+    this.#arm(this.#options.probeIntervalMs)
+    const target = this.#schedule.advance()
+    if (target !== undefined && !this.#probes.has(target)) this.#probe(target)
+    this.#host.ticked()
+  }
+
+  #probe(target: Member): void {
+    this.counts.sent++
+    const probe = new Probe(target)
+    this.#probes.set(target, probe)
+    const sentAt = this.#runtime.now()
+    const direct = this.#pings.open({
+      onAck: (ack) => {
+        const rttMs = this.#runtime.now() - sentAt
+        if (this.#succeed(probe, 'direct')) this.#host.answered(target, rttMs, ack.coordinate)
+      },
+    })
+    probe.opened.push(direct)
+    this.#host.ping(target, direct)
+    // Silence is judged only after everything that has already arrived was read.
+    probe.wait(this.#runtime, this.#timeoutFor(target), () => this.#seekHelp(probe))
+  }
+
+  #seekHelp(probe: Probe): void {
+    const { target } = probe
+    const budgetMs = this.#options.indirectTimeoutMs * this.#health.factor(this.#runtime.now())
+    const helpers = sample(
+      this.#members.live,
+      this.#options.indirectProbes,
+      () => this.#runtime.randomUint32(),
+      (member) => member !== target && member.verdict === 'alive',
+    )
+    for (const helper of helpers) {
+      const asked = this.#pings.open({
+        onAck: () => this.#succeed(probe, 'indirect'),
+        onNack: () => {
+          probe.control = true
+        },
+      })
+      probe.opened.push(asked)
+      this.#host.askHelper(helper, target, asked, budgetMs)
+    }
+    this.#host.witness(target, budgetMs, (reached) => {
+      probe.hostReached ||= reached
+    })
+    this.#host.streamPing(target, budgetMs, () => this.#succeed(probe, 'stream'))
+    probe.wait(this.#runtime, budgetMs, () => this.#fail(probe))
+  }
+
+  #succeed(probe: Probe, how: 'direct' | 'indirect' | 'stream'): boolean {
+    if (!this.#end(probe)) return false
+    this.counts[how]++
+    return true
+  }
+
+  #fail(probe: Probe): void {
+    if (!this.#end(probe)) return
+    this.counts.failed++
+    if (probe.target.live) this.#host.accuse(probe.target, probe.control && !probe.hostReached)
+  }
+
+  #end(probe: Probe): boolean {
+    if (!probe.end()) return false
+    this.#probes.delete(probe.target)
+    return true
+  }
+
+  /** By the known round trip of the peer, within bounds; longer while this node doubts itself. */
+  #timeoutFor(target: Member): number {
+    const { probeTimeoutMs } = this.#options
+    const allowance = RTT_ALLOWANCE * (target.rttMs ?? 0)
+    const timeout = Math.min(Math.max(probeTimeoutMs, allowance), MAX_TIMEOUT_STRETCH * probeTimeoutMs)
+    return timeout * this.#health.factor(this.#runtime.now())
+  }
+}
+
+/** One member being probed. */
+class Probe {
+  readonly target: Member
+  readonly opened: OpenPing[] = []
+  /** Somebody else answered meanwhile: this node is not the one that is cut off. */
+  control = false
+  hostReached = false
+  #timer: Timer | undefined
+  #ended = false
+
+  constructor(target: Member) {
+    this.target = target
+  }
+
+  /** Goes on to `next` after a time and the reading of all that had arrived by then, unless it has ended. */
+  wait(runtime: Runtime, delayMs: number, next: () => void): void {
+    this.#timer = runtime.setTimer(delayMs, () => {
+      runtime.afterPendingIo(() => {
+        if (!this.#ended) next()
+      })
+    })
+  }
+
+  /** False if it had ended before. */
+  end(): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    this.#timer?.cancel()
+    for (const ping of this.opened) ping.close()
+    return true
+  }
+}

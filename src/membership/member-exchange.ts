@@ -1,0 +1,187 @@
+import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
+import { type Reader, Writer } from '../wire/bytes.ts'
+import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
+import { type Member, recordHash } from './member.ts'
+
+/** What an exchange needs of the members at its node. */
+export interface MemberExchangeHost {
+  /** All members whose records may be named to others. */
+  known(): Iterable<Member>
+  byId(id: number): Member | undefined
+  learn(record: MemberRecord): void
+  /**
+   * The initiator has heard all that the other side knows. Calls back, at once or later, when its own record may be told;
+   * never, if another process uses its name.
+   */
+  heardAll(tell: (self: Member | undefined) => void): void
+}
+
+const SUMMARY = 1
+const RECORDS = 2
+const WANTED = 3
+const END = 4
+/** Entries of a summary or of a list of wanted ids in one frame, and bytes of records. */
+const IDS_PER_FRAME = 2_000
+const RECORD_BYTES_PER_FRAME = 16_000
+
+/**
+ * Brings two nodes' members to agreement: the initiator sends a summary of eight bytes a member, the responder what
+ * differs and what it wants, the initiator that. Members that a side holds failed or left are told only to a side that still
+ * knows them, so that the dead are not handed on for ever.
+ */
+export class MemberExchange implements SyncExchange {
+  readonly #role: SyncRole
+  readonly #host: MemberExchangeHost
+  readonly #wake: () => void
+  readonly #outbox: Uint8Array[] = []
+  readonly #theirs = new Map<number, number>()
+  readonly #told = new Set<number>()
+  #wanted: number[] = []
+  #sentEnd = false
+  #heardEnd = false
+  #closed = false
+
+  constructor(role: SyncRole, host: MemberExchangeHost, wake: () => void) {
+    this.#role = role
+    this.#host = host
+    this.#wake = wake
+    if (role === 'initiator') this.#summarise()
+  }
+
+  get done(): boolean {
+    return this.#sentEnd && this.#heardEnd && this.#outbox.length === 0
+  }
+
+  next(): Uint8Array | undefined {
+    return this.#outbox.shift()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  receive(frame: Reader): boolean {
+    const type = frame.u8()
+    if (this.#heardEnd) return false
+    if (type === SUMMARY && this.#role === 'responder') return this.#hearSummary(frame)
+    if (type === WANTED && this.#role === 'initiator') return this.#hearWanted(frame)
+    if (type === RECORDS) return this.#hearRecords(frame)
+    if (type === END) return this.#hearEnd()
+    return false
+  }
+
+  #summarise(): void {
+    const members = [...this.#host.known()]
+    for (let i = 0; i === 0 || i < members.length; i += IDS_PER_FRAME) {
+      const part = members.slice(i, i + IDS_PER_FRAME)
+      const last = i + IDS_PER_FRAME >= members.length
+      const writer = new Writer(16 + part.length * 8).u8(SUMMARY).u8(last ? 1 : 0).varint(part.length)
+      for (const member of part) {
+        writer.u32(member.id).u32(summaryOf(member))
+        this.#told.add(member.id)
+      }
+      this.#outbox.push(writer.copy())
+    }
+  }
+
+  #hearSummary(frame: Reader): boolean {
+    const last = frame.u8() === 1
+    const count = frame.varint()
+    if (count > IDS_PER_FRAME) return false
+    for (let i = 0; i < count; i++) {
+      const id = frame.u32()
+      const summary = frame.u32()
+      if (!frame.failed) this.#theirs.set(id, summary)
+    }
+    if (frame.failed) return false
+    if (last) this.#answerSummary()
+    return true
+  }
+
+  #answerSummary(): void {
+    const records: MemberRecord[] = []
+    for (const member of this.#host.known()) {
+      const theirs = this.#theirs.get(member.id)
+      if (theirs === undefined ? member.live : differs(theirs, member)) records.push(member.record)
+    }
+    this.#sendRecords(records)
+    const wanted = [...this.#theirs].filter(([id, summary]) => {
+      const member = this.#host.byId(id)
+      return member === undefined ? isLive(summary) : differs(summary, member)
+    })
+    for (let i = 0; i < wanted.length; i += IDS_PER_FRAME) {
+      const part = wanted.slice(i, i + IDS_PER_FRAME)
+      const writer = new Writer(16 + part.length * 4).u8(WANTED).varint(part.length)
+      for (const [id] of part) writer.u32(id)
+      this.#outbox.push(writer.copy())
+    }
+    this.#sendEnd()
+  }
+
+  #hearWanted(frame: Reader): boolean {
+    const count = frame.varint()
+    if (count > IDS_PER_FRAME) return false
+    for (let i = 0; i < count; i++) this.#wanted.push(frame.u32())
+    return !frame.failed
+  }
+
+  #hearRecords(frame: Reader): boolean {
+    const count = frame.varint()
+    const records: MemberRecord[] = []
+    for (let i = 0; i < count && !frame.failed; i++) records.push(readMemberRecord(frame))
+    if (frame.failed) return false
+    for (const record of records) this.#host.learn(record)
+    return true
+  }
+
+  #hearEnd(): boolean {
+    this.#heardEnd = true
+    if (this.#role === 'responder') return true
+    this.#host.heardAll((self) => {
+      if (this.#closed) return
+      const records: MemberRecord[] = []
+      for (const id of this.#wanted) {
+        const member = this.#host.byId(id)
+        if (member !== undefined && this.#told.has(id)) records.push(member.record)
+      }
+      if (self !== undefined && !this.#told.has(self.id)) records.push(self.record)
+      this.#sendRecords(records)
+      this.#sendEnd()
+      this.#wake()
+    })
+    return true
+  }
+
+  #sendRecords(records: readonly MemberRecord[]): void {
+    const writer = new Writer()
+    let count = 0
+    const flush = (): void => {
+      if (count > 0) this.#outbox.push(new Writer(writer.length + 9).u8(RECORDS).varint(count).raw(writer.view()).copy())
+      writer.reset()
+      count = 0
+    }
+    for (const record of records) {
+      writeMemberRecord(writer, record)
+      if (++count && writer.length >= RECORD_BYTES_PER_FRAME) flush()
+    }
+    flush()
+  }
+
+  #sendEnd(): void {
+    this.#sentEnd = true
+    this.#outbox.push(Uint8Array.of(END))
+  }
+}
+
+/** 31 bits of the record's hash, and whether the teller holds the member live. */
+function summaryOf(member: Member): number {
+  return ((recordHash(member.record) & ~1) | (member.live ? 1 : 0)) >>> 0
+}
+
+function isLive(summary: number): boolean {
+  return (summary & 1) === 1
+}
+
+function differs(summary: number, member: Member): boolean {
+  return summary >>> 1 !== recordHash(member.record) >>> 1
+}
