@@ -88,7 +88,9 @@ export class AntiEntropy {
   /** Serves a session that a peer has begun; the opening byte was read already. */
   accept(stream: FrameStream): FrameHandlers {
     this.counts.accepted++
-    const session = new SyncSession('responder', this.#host.name, this.#host.domains(), () => timeout.cancel())
+    const session = new SyncSession('responder', this.#host.name, this.#host.domains(), () =>
+      timeout.cancel(),
+    )
     const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => stream.destroy())
     session.start(stream)
     return { onOpen() {}, ...handlersOf(session) }

@@ -120,7 +120,9 @@ export class Gossip {
   /** Whether anybody was sent anything. */
   #round(freshOnly: boolean): boolean {
     const loads = new Map<Peer, Broadcast[]>()
-    const active = this.#sources.filter((source) => (freshOnly ? source.queue.hasFresh : source.queue.size > 0))
+    const active = this.#sources.filter((source) =>
+      freshOnly ? source.queue.hasFresh : source.queue.size > 0,
+    )
     const share = Math.max(this.#budget, (this.#budget * PACKETS_PER_ROUND) / Math.max(1, active.length))
     for (const source of active) {
       const peers = source.pick(this.#options.gossipFanout, [...loads.keys()])

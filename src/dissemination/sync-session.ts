@@ -144,7 +144,8 @@ export class SyncSession {
     this.#common = [...order].filter((name) => theirs.has(name) && this.#digests.has(name))
     for (const name of this.#common) {
       const domain = this.#domains.find((candidate) => candidate.name === name)
-      if (domain !== undefined && !sameDigest(theirs.get(name)!, this.#digests.get(name)!)) this.#pending.push(domain)
+      if (domain !== undefined && !sameDigest(theirs.get(name)!, this.#digests.get(name)!))
+        this.#pending.push(domain)
     }
     this.#greeted = true
     this.#openNext()

@@ -75,7 +75,10 @@ export class MemberExchange implements SyncExchange {
     for (let i = 0; i === 0 || i < members.length; i += IDS_PER_FRAME) {
       const part = members.slice(i, i + IDS_PER_FRAME)
       const last = i + IDS_PER_FRAME >= members.length
-      const writer = new Writer(16 + part.length * 8).u8(SUMMARY).u8(last ? 1 : 0).varint(part.length)
+      const writer = new Writer(16 + part.length * 8)
+        .u8(SUMMARY)
+        .u8(last ? 1 : 0)
+        .varint(part.length)
       for (const member of part) {
         writer.u32(member.id).u32(summaryOf(member))
         this.#told.add(member.id)
@@ -156,7 +159,8 @@ export class MemberExchange implements SyncExchange {
     const writer = new Writer()
     let count = 0
     const flush = (): void => {
-      if (count > 0) this.#outbox.push(new Writer(writer.length + 9).u8(RECORDS).varint(count).raw(writer.view()).copy())
+      if (count > 0)
+        this.#outbox.push(new Writer(writer.length + 9).u8(RECORDS).varint(count).raw(writer.view()).copy())
       writer.reset()
       count = 0
     }

@@ -1,6 +1,6 @@
 import type { Digest } from '../dissemination/sync-session.ts'
-import { identityHash, Member, type Verdict } from './member.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
+import { identityHash, Member, type Verdict } from './member.ts'
 
 /**
  * All members that this node knows of, itself included, with the indices that others need: live members for random

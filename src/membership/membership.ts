@@ -3,7 +3,7 @@ import type { NewsSource } from '../dissemination/gossip.ts'
 import { type Peer, sample } from '../dissemination/peer.ts'
 import type { Digest, SyncDomain } from '../dissemination/sync-session.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import { Writer } from '../wire/bytes.ts'
+import { sameBytes, Writer } from '../wire/bytes.ts'
 import { compareEpochs, type EpochId } from '../wire/epoch.ts'
 import { type MemberRecord, writeMemberRecord } from '../wire/member-record.ts'
 import {
@@ -29,8 +29,8 @@ import { MemberExchange } from './member-exchange.ts'
 import { MemberList } from './member-list.ts'
 import { type OpenPing, Pings } from './pings.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
-import { Suspicions } from './suspicions.ts'
 import type { SuspicionOptions } from './suspicion-rules.ts'
+import { Suspicions } from './suspicions.ts'
 import { Verification, type VerificationOptions, verifiersOf } from './verification.ts'
 
 export interface MembershipOptions extends FailureDetectorOptions, SuspicionOptions, VerificationOptions {
@@ -106,7 +106,14 @@ export class Membership implements NewsSource {
   #relayed = 0
   #healTimer: Timer | undefined
   #stopped = false
-  readonly counts = { refutations: 0, misdirected: 0, certificates: 0, timeouts: 0, forgotten: 0, healPings: 0 }
+  readonly counts = {
+    refutations: 0,
+    misdirected: 0,
+    certificates: 0,
+    timeouts: 0,
+    forgotten: 0,
+    healPings: 0,
+  }
 
   constructor(runtime: Runtime, options: MembershipOptions, self: MemberRecord, host: MembershipHost) {
     this.#runtime = runtime
@@ -124,17 +131,25 @@ export class Membership implements NewsSource {
         host.witness(member.address, timeoutMs, onResult),
       accuse: (member: Member, hard: boolean) => this.#accuse(member, hard),
     }
-    this.detector = new FailureDetector(runtime, options, this.members, this.#schedule, this.#pings, this.health, {
-      ...probing,
-      askHelper: (helper, target, ping, budgetMs) => this.#askHelper(helper, target, ping, budgetMs),
-      streamPing: (member, timeoutMs, onAck) =>
-        host.streamPing(member.address, member.id, member.record.epoch.nonce, timeoutMs, onAck),
-      answered: (member, rttMs, coordinate) => {
-        member.rttMs = rttMs
-        host.measured(member, rttMs, coordinate)
+    this.detector = new FailureDetector(
+      runtime,
+      options,
+      this.members,
+      this.#schedule,
+      this.#pings,
+      this.health,
+      {
+        ...probing,
+        askHelper: (helper, target, ping, budgetMs) => this.#askHelper(helper, target, ping, budgetMs),
+        streamPing: (member, timeoutMs, onAck) =>
+          host.streamPing(member.address, member.id, member.record.epoch.nonce, timeoutMs, onAck),
+        answered: (member, rttMs, coordinate) => {
+          member.rttMs = rttMs
+          host.measured(member, rttMs, coordinate)
+        },
+        ticked: () => this.#ticked(),
       },
-      ticked: () => this.#ticked(),
-    })
+    )
     this.verification = new Verification(runtime, options, this.members, this.#pings, this.health, probing)
     this.#suspicions = new Suspicions(runtime, options, this.members, this.#pings, this.health, {
       ping: probing.ping,
@@ -176,7 +191,10 @@ export class Membership implements NewsSource {
   announce(): void {
     if (this.#announced) return
     this.#announced = true
-    if (this.#formerSelf !== undefined && compareEpochs(this.#formerSelf.epoch, this.self.record.epoch) >= 0) {
+    if (
+      this.#formerSelf !== undefined &&
+      compareEpochs(this.#formerSelf.epoch, this.self.record.epoch) >= 0
+    ) {
       this.#raiseEpoch(this.#formerSelf.epoch)
     }
     this.#publishSelf()
@@ -209,7 +227,12 @@ export class Membership implements NewsSource {
 
   pick(count: number, preferred: readonly Peer[]): Peer[] {
     if (preferred.length >= count) return preferred.slice(0, count)
-    const others = sample(this.members.live, count - preferred.length, this.#random, (m) => !preferred.includes(m))
+    const others = sample(
+      this.members.live,
+      count - preferred.length,
+      this.#random,
+      (m) => !preferred.includes(m),
+    )
     return [...preferred, ...others]
   }
 
@@ -348,7 +371,8 @@ export class Membership implements NewsSource {
   #settle(member: Member, record: MemberRecord): void {
     const previous = member.verdict
     const sameLife =
-      compareEpochs(record.epoch, member.record.epoch) === 0 && record.incarnation === member.record.incarnation
+      compareEpochs(record.epoch, member.record.epoch) === 0 &&
+      record.incarnation === member.record.incarnation
     const verdict = this.#judge(member, record, sameLife)
     if (!sameLife || verdict !== 'suspect') {
       this.#suspicions.end(member)
@@ -388,7 +412,8 @@ export class Membership implements NewsSource {
     if (member.verdict !== 'suspect') return
     // Those who are to verify hear of it at once, and so does the suspect, who may refute.
     for (const verifier of verifiersOf(member, this.members)) {
-      if (verifier !== this.self) this.#host.send(verifier.address, verifier, (writer) => this.#writeRecord(writer, member))
+      if (verifier !== this.self)
+        this.#host.send(verifier.address, verifier, (writer) => this.#writeRecord(writer, member))
     }
   }
 
@@ -396,14 +421,18 @@ export class Membership implements NewsSource {
     const own = this.self.record
     const order = compareEpochs(record.epoch, own.epoch)
     if (!this.#announced) {
-      if (order !== 0 && (this.#formerSelf === undefined || mergeRecords(this.#formerSelf, record) !== this.#formerSelf)) {
+      if (
+        order !== 0 &&
+        (this.#formerSelf === undefined || mergeRecords(this.#formerSelf, record) !== this.#formerSelf)
+      ) {
         this.#formerSelf = record
       }
       return
     }
     if (order < 0 || own.left) return
     if (order > 0) this.#meetHigherEpoch(record)
-    else if (record.incarnation > own.incarnation || this.#speaksAgainst(record)) this.#refute(record.incarnation)
+    else if (record.incarnation > own.incarnation || this.#speaksAgainst(record))
+      this.#refute(record.incarnation)
   }
 
   #speaksAgainst(record: MemberRecord): boolean {
@@ -525,7 +554,13 @@ export class Membership implements NewsSource {
     this.#sendPing(member.address, member, member.id, member.record.epoch.nonce, ping.token)
   }
 
-  #sendPing(to: string, member: Member | undefined, targetId: number, targetNonce: number, token: Token): void {
+  #sendPing(
+    to: string,
+    member: Member | undefined,
+    targetId: number,
+    targetNonce: number,
+    token: Token,
+  ): void {
     this.#host.send(to, member, (writer) => {
       writePing(writer, {
         token,
@@ -607,8 +642,4 @@ export class Membership implements NewsSource {
     this.#runtime.setTimer(this.#options.healIntervalMs, () => ping.close())
     this.#ping(member, ping)
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -25,7 +25,8 @@ export interface SuspicionOptions {
 
 /** ms from the first accusation to the verdict on the slow path, with `accusers` so far among `n` members. */
 export function suspicionTimeoutMs(options: SuspicionOptions, n: number, accusers: number): number {
-  const shortest = options.suspicionMultiplier * Math.max(1, Math.log10(Math.max(1, n))) * options.probeIntervalMs
+  const shortest =
+    options.suspicionMultiplier * Math.max(1, Math.log10(Math.max(1, n))) * options.probeIntervalMs
   // Whoever has nobody to confirm gains nothing by waiting.
   const expected = Math.min(CONFIRMATIONS, n - 2)
   if (expected < 1) return shortest

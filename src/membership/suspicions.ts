@@ -62,7 +62,7 @@ export class Suspicions {
     let credible = 0
     for (const id of record.hard) {
       const accuser = this.#members.byId(id)
-      if (accuser !== undefined && accuser.live) credible++
+      if (accuser?.live) credible++
     }
     return credible >= needed
   }

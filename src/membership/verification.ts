@@ -49,7 +49,8 @@ function isVerifier(self: Member, suspect: Member, members: MemberList): boolean
   const own = rank(self, suspect)
   let better = 0
   for (const member of members.ring) {
-    if (member !== self && rank(member, suspect) > own && mayVerify(member, suspect) && ++better >= VERIFIERS) return false
+    if (member !== self && rank(member, suspect) > own && mayVerify(member, suspect) && ++better >= VERIFIERS)
+      return false
   }
   return true
 }

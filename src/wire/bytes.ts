@@ -32,6 +32,13 @@ export function varintLength(value: number): number {
   return length
 }
 
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
 /** Appends to a buffer that grows. Reusable by `reset`. */
 export class Writer {
   #bytes: Uint8Array
@@ -194,9 +201,7 @@ export class Reader {
     const bytes = this.#bytes
     const at = this.#at
     this.#at = at + 4
-    return (
-      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
-    )
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
   }
 
   u48(): number {

@@ -52,7 +52,8 @@ export function readItem(reader: Reader): EntryItem {
   const key = reader.string(MAX_ENTRY_KEY_BYTES)
   const stamp = reader.varint()
   const length = reader.varint()
-  if (seq === 0 || stamp >= STAMP_LIMIT || key.indexOf(SEPARATOR) < 1 || length > MAX_VALUE_BYTES + 1) reader.fail()
+  if (seq === 0 || stamp >= STAMP_LIMIT || key.indexOf(SEPARATOR) < 1 || length > MAX_VALUE_BYTES + 1)
+    reader.fail()
   const value = length === 0 || reader.failed ? undefined : reader.raw(length - 1).slice()
   return { seq, key, value, stamp }
 }

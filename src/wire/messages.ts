@@ -188,6 +188,7 @@ function readDigests(reader: Reader): readonly ProbeDigest[] {
   if (count === 0) return NO_DIGESTS
   if (count > MAX_PROBE_DIGESTS) reader.fail()
   const digests: ProbeDigest[] = []
-  for (let i = 0; i < count && !reader.failed; i++) digests.push({ network: reader.u32(), digest: reader.u32() })
+  for (let i = 0; i < count && !reader.failed; i++)
+    digests.push({ network: reader.u32(), digest: reader.u32() })
   return digests
 }

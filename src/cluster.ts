@@ -1,0 +1,530 @@
+import { AntiEntropy, STREAM_SYNC } from './dissemination/anti-entropy.ts'
+import { Gossip } from './dissemination/gossip.ts'
+import type { Peer } from './dissemination/peer.ts'
+import type { SyncDomain, SyncOutcome } from './dissemination/sync-session.ts'
+import { HearsayError } from './errors.ts'
+import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
+import { Joining } from './joining.ts'
+import type { Member, Verdict } from './membership/member.ts'
+import { MEMBERS_DOMAIN, Membership } from './membership/membership.ts'
+import { answerByStream, pingByStream, STREAM_PING } from './membership/stream-ping.ts'
+import { collectMetrics, type Metrics } from './metrics.ts'
+import type { Network } from './network-state/network.ts'
+import { NetworkState } from './network-state/network-state.ts'
+import type { Owners } from './network-state/owners.ts'
+import {
+  type ClusterOptions,
+  checkMetadata,
+  checkName,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.ts'
+import { formatAddress, isWildcard, parseAddress } from './runtime/address.ts'
+import { NodeRuntime } from './runtime/node-runtime.ts'
+import { ScopedRuntime } from './runtime/scoped-runtime.ts'
+import type { FrameHandlers, FrameStream } from './security/frames.ts'
+import { SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
+import { Topology } from './topology/topology.ts'
+import type { Reader } from './wire/bytes.ts'
+import { readEntryEvent } from './wire/entry-event.ts'
+import { type MemberRecord, readMemberRecord } from './wire/member-record.ts'
+import {
+  MAX_VERSION,
+  MESSAGE,
+  MIN_VERSION,
+  readAck,
+  readIndirectPing,
+  readMessages,
+  readNack,
+  readPing,
+} from './wire/messages.ts'
+
+const STREAM_IDLE_MS = 15_000
+const HANDSHAKE_TIMEOUT_MS = 5_000
+/** How often `leave` looks whether everything has been told. */
+const LEAVE_POLL_MS = 10
+
+type State = 'starting' | 'running' | 'leaving' | 'closed'
+
+/**
+ * One node of one cluster. Composed from the rooms: membership says who lives, network state what the network looks like,
+ * dissemination carries both.
+ */
+export class Cluster {
+  readonly #options: ResolvedOptions
+  readonly #runtime: ScopedRuntime
+  readonly #transport: SecureTransport
+  readonly #events: EventQueue
+  readonly #gossip: Gossip
+  readonly #antiEntropy: AntiEntropy
+  readonly #membership: Membership
+  readonly #networkState: NetworkState
+  readonly #topology: Topology
+  readonly #joining: Joining
+  readonly #counts = { malformed: 0 }
+  #state: State = 'starting'
+  #twin: MemberRecord | undefined
+  #closing: Promise<void> | undefined
+  #leaving: Promise<void> | undefined
+  #settleClosed: () => void = () => {}
+  #failClosed: (cause: unknown) => void = () => {}
+  /** Resolves when the node has closed; rejects with `ERR_RUNTIME` if the platform failed under it. */
+  readonly closed: Promise<void>
+
+  /**
+   * Binds, tries the seeds once, and takes part. Rejects for options that are not valid (see `ErrorCode`), with `ERR_BIND_FAILED`,
+   * with `ERR_NAME_CONFLICT`, or with the signal's reason. Seeds that do not answer are a warning: they are tried again
+   * in the background.
+   */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const resolved = resolveOptions(options)
+    options.signal?.throwIfAborted()
+    const runtime = new ScopedRuntime(options.runtime ?? new NodeRuntime())
+    let cluster: Cluster | undefined
+    let handlers: SecureTransportHandlers | undefined
+    const transport = await SecureTransport.start(
+      runtime,
+      {
+        bind: resolved.bind,
+        label: resolved.label,
+        keys: resolved.keys,
+        maxInboundStreams: resolved.maxInboundStreams,
+        streamIdleMs: STREAM_IDLE_MS,
+        handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      },
+      {
+        onPacket: (body, from, session) => handlers?.onPacket(body, from, session),
+        onStream: (stream) => handlers?.onStream(stream),
+        onFault: (cause) => handlers?.onFault(cause),
+        onDrop: (cause, from) => handlers?.onDrop?.(cause, from),
+      },
+    )
+    try {
+      cluster = new Cluster(resolved, runtime, transport)
+      handlers = cluster.#handlers()
+      await cluster.#begin(options.signal)
+      return cluster
+    } catch (error) {
+      await (cluster === undefined ? transport.close() : cluster.close())
+      throw error
+    }
+  }
+
+  private constructor(options: ResolvedOptions, runtime: ScopedRuntime, transport: SecureTransport) {
+    this.#options = options
+    this.#runtime = runtime
+    this.#transport = transport
+    this.closed = new Promise((resolve, reject) => {
+      this.#settleClosed = resolve
+      this.#failClosed = reject
+    })
+    // Nobody has to listen.
+    this.closed.catch(() => {})
+    this.#events = new EventQueue(runtime)
+    this.#topology = new Topology(() => runtime.randomUint32())
+    this.#gossip = new Gossip(runtime, options, (to, body) => transport.send(to, body))
+    this.#antiEntropy = new AntiEntropy(runtime, options, {
+      name: options.name,
+      domains: () => this.#domains(),
+      connect: (to, handlers) => transport.connect(to, handlers),
+      randomPeer: () => this.#membership.randomPeer(),
+      gossiping: () => this.#gossip.busy,
+    })
+    this.#membership = new Membership(runtime, options, this.#firstRecord(), {
+      send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),
+      announce: () => this.#gossip.announce(),
+      witness: (to, timeoutMs, onResult) => transport.witness(to, timeoutMs, onResult),
+      streamPing: (to, id, nonce, timeoutMs, onAck) =>
+        pingByStream(runtime, (handlers) => transport.connect(to, handlers), { id, nonce }, timeoutMs, onAck),
+      digestsFor: (member) => this.#networkState.digestsFor(member),
+      compareDigests: (membersEqual, digests, member) => {
+        this.#antiEntropy.compare(MEMBERS_DOMAIN, membersEqual, member)
+        this.#networkState.compareDigests(digests, member)
+      },
+      coordinate: () => this.#topology.coordinate(),
+      measured: (member, rttMs, coordinate) => this.#topology.observe(member.name, rttMs, coordinate),
+      verdictChanged: (member, previous) => this.#verdictChanged(member, previous),
+      updated: (member) => this.#events.emit('member-updated', snapshot(member)),
+      forgotten: (member) => {
+        this.#topology.forget(member.name)
+        this.#networkState.ownerForgotten(member.name)
+      },
+      isolationChanged: (isolated) => {
+        this.#networkState.isolationChanged()
+        this.#events.emit(isolated ? 'isolated' : 'reconnected')
+      },
+      epochRaised: (epoch) => this.#networkState.epochRaised(epoch),
+      twinFound: (record) => this.#twinFound(record),
+    })
+    this.#gossip.addSource(this.#membership)
+    this.#networkState = new NetworkState(runtime, options, {
+      self: options.name,
+      owners: this.#owners(),
+      announce: () => this.#gossip.announce(),
+      addSource: (source) => this.#gossip.addSource(source),
+      removeSource: (source) => this.#gossip.removeSource(source),
+      sync: (peer, onEnd) => this.#sync(peer.address, onEnd),
+      compared: (network, equal, peer) => this.#antiEntropy.compare(network, equal, peer),
+      forgotten: (network) => this.#antiEntropy.forget(network),
+      epochOpened: (epoch) => this.#membership.adoptEpoch(epoch),
+      undecodable: (network, table, key, owner, cause) =>
+        this.#events.warn(
+          'WARN_UNDECODABLE_ENTRY',
+          `Entry '${key}' of ${owner} in table '${table}' of network '${network}' cannot be decoded.`,
+          cause,
+        ),
+      notSynced: (network) =>
+        this.#events.warn(
+          'WARN_NOT_SYNCED',
+          `No participant of network '${network}' answered; it will sync later.`,
+        ),
+      checkName,
+    })
+    this.#joining = new Joining(runtime, options, {
+      isSelf: (address) => address === this.#membership.self.address || address === transport.address,
+      sync: (address, onEnd) => this.#sync(address, onEnd),
+      alone: () => this.#membership.members.live.length === 0,
+    })
+  }
+
+  // Members
+
+  /** This node as others see it. */
+  get self(): MemberSnapshot {
+    return snapshot(this.#membership.self)
+  }
+
+  /** All members that are remembered, this node included, failed and left ones too. */
+  members(): readonly MemberSnapshot[] {
+    return Object.freeze([...this.#membership.members.all()].map(snapshot))
+  }
+
+  member(name: string): MemberSnapshot | undefined {
+    const member = this.#membership.members.get(name)
+    return member && snapshot(member)
+  }
+
+  /** Whether nobody answers this node, so that it takes itself for cut off. */
+  get isolated(): boolean {
+    return this.#membership.isolated
+  }
+
+  /** Tells all members this node's metadata, at most 512 bytes. Throws `ERR_METADATA_TOO_LARGE` or `ERR_CLOSED`. */
+  setMetadata(metadata: Uint8Array): void {
+    this.#checkOpen()
+    checkMetadata(metadata)
+    this.#membership.setMetadata(metadata.slice())
+  }
+
+  /** Estimated round trip to a member in ms; undefined while nothing is known. */
+  distanceTo(name: string): number | undefined {
+    return this.#topology.distanceTo(name)
+  }
+
+  /**
+   * Contacts members at addresses, and through them all others. Resolves with how many answered; rejects with `ERR_JOIN_FAILED` if
+   * none did within `joinTimeoutMs`, with `ERR_ADDRESS_INVALID`, `ERR_NAME_CONFLICT`, `ERR_CLOSED`, or the signal's reason.
+   */
+  async join(seeds: readonly string[], options: { signal?: AbortSignal } = {}): Promise<number> {
+    this.#checkOpen()
+    for (const seed of seeds) parseAddress(seed)
+    const answered = await this.#joining.join(seeds, options.signal)
+    this.#checkTwin()
+    if (answered > 0) return answered
+    throw new HearsayError(
+      'ERR_JOIN_FAILED',
+      `None of ${seeds.length} seeds answered (${seeds.join(', ')}); check addresses, keys, label and firewall.`,
+    )
+  }
+
+  // Networks
+
+  /**
+   * Takes part in a network; asked again, the same one. Resolves once its state has been taken over, or after `syncTimeoutMs` with
+   * `synced: false`. Rejects with `ERR_NAME_INVALID`, `ERR_CLOSED` or the signal's reason.
+   */
+  async joinNetwork(name: string, options: { signal?: AbortSignal } = {}): Promise<Network> {
+    this.#checkOpen()
+    checkName('network name', name)
+    return this.#networkState.joinNetwork(name, options.signal)
+  }
+
+  /** A network that was joined. Throws `ERR_NETWORK_NOT_JOINED` or `ERR_CLOSED`. */
+  network(name: string): Network {
+    this.#checkOpen()
+    return this.#networkState.network(name)
+  }
+
+  // Events and figures
+
+  /** Listeners are told after the step in which something happened, in order; they may call anything. */
+  on<E extends keyof ClusterEvents>(event: E, listener: Listener<E>): this {
+    this.#events.on(event, listener)
+    return this
+  }
+
+  once<E extends keyof ClusterEvents>(event: E, listener: Listener<E>): this {
+    this.#events.once(event, listener)
+    return this
+  }
+
+  off<E extends keyof ClusterEvents>(event: E, listener: Listener<E>): this {
+    this.#events.off(event, listener)
+    return this
+  }
+
+  /** Counters and gauges of this node; `docs/metrics.md` says what each counts. */
+  metrics(): Metrics {
+    return collectMetrics({
+      transport: this.#transport,
+      gossip: this.#gossip,
+      antiEntropy: this.#antiEntropy,
+      membership: this.#membership,
+      networkState: this.#networkState,
+      malformed: this.#counts.malformed,
+      now: this.#runtime.now(),
+    })
+  }
+
+  // The end
+
+  /** Tells all members that this node goes, then closes; bounded by `leaveTimeoutMs`. Idempotent. */
+  leave(): Promise<void> {
+    if (this.#state === 'closed') return this.#closing ?? Promise.resolve()
+    this.#leaving ??= this.#leave()
+    return this.#leaving
+  }
+
+  /** Ends at once, which others take for a crash. Resolves when no handle is left. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #begin(signal: AbortSignal | undefined): Promise<void> {
+    const { seeds } = this.#options
+    const answered = await this.#joining.joinSeeds(seeds, signal)
+    signal?.throwIfAborted()
+    this.#checkTwin()
+    this.#membership.announce()
+    this.#networkState.open(this.#membership.self.record.epoch)
+    this.#membership.start()
+    this.#antiEntropy.start()
+    this.#joining.start(seeds)
+    this.#state = 'running'
+    if (answered === 0) {
+      const message = 'No seed answered; they will be tried again in the background.'
+      // Not before the caller of `start` could listen.
+      this.#runtime.setTimer(0, () => this.#events.warn('WARN_NO_SEED_ANSWERED', message))
+    }
+  }
+
+  async #leave(): Promise<void> {
+    this.#state = 'leaving'
+    this.#membership.leave()
+    const giveUpAt = this.#runtime.now() + this.#options.leaveTimeoutMs
+    while (this.#gossip.busy && this.#membership.members.live.length > 0 && this.#runtime.now() < giveUpAt) {
+      await new Promise<void>((resolve) => this.#runtime.setTimer(LEAVE_POLL_MS, resolve))
+    }
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed'
+    this.#joining.stop()
+    this.#antiEntropy.stop()
+    this.#gossip.stop()
+    this.#membership.stop()
+    this.#networkState.close()
+    this.#runtime.close()
+    await this.#transport.close()
+    this.#settleClosed()
+  }
+
+  #checkOpen(): void {
+    if (this.#state === 'running' || this.#state === 'starting') return
+    throw new HearsayError('ERR_CLOSED', 'This node has left or was closed; start a new one.')
+  }
+
+  // What comes in
+
+  #handlers(): SecureTransportHandlers {
+    return {
+      onPacket: (body, from) => this.#onPacket(body, from),
+      onStream: (stream) => this.#onStream(stream),
+      onFault: (cause) => this.#onFault(cause),
+      onDrop: (cause, from) =>
+        this.#events.warn('WARN_TRAFFIC_DROPPED', `Traffic from ${from} was dropped: ${cause}.`),
+    }
+  }
+
+  #onPacket(body: Uint8Array, from: string): void {
+    if (this.#state === 'closed') return
+    if (!readMessages(body, (type, payload) => this.#onMessage(type, payload, from))) this.#counts.malformed++
+  }
+
+  /** False for a message that is ill-formed; what came before it in the packet counts. */
+  #onMessage(type: number, payload: Reader, from: string): boolean {
+    switch (type) {
+      case MESSAGE.ping:
+        return decoded(payload, readPing, (ping) => this.#membership.onPing(ping, from))
+      case MESSAGE.ack:
+        return decoded(payload, readAck, (ack) => this.#membership.onAck(ack, from))
+      case MESSAGE.indirectPing:
+        return decoded(payload, readIndirectPing, (request) => this.#membership.onIndirectPing(request, from))
+      case MESSAGE.nack:
+        return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
+      case MESSAGE.member:
+        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record))
+      case MESSAGE.entry:
+        return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
+      default:
+        return true
+    }
+  }
+
+  /** The first frame of a stream says what it is for. */
+  #onStream(stream: FrameStream): FrameHandlers | undefined {
+    if (this.#state === 'closed') return undefined
+    let handlers: FrameHandlers | undefined
+    return {
+      onOpen() {},
+      onFrame: (frame) => {
+        if (handlers !== undefined) handlers.onFrame(frame)
+        else handlers = this.#openStream(stream, frame)
+      },
+      onDrain: () => handlers?.onDrain(),
+      onClose: (error) => handlers?.onClose(error),
+    }
+  }
+
+  #openStream(stream: FrameStream, opening: Uint8Array): FrameHandlers | undefined {
+    this.#membership.heardByStream()
+    if (opening[0] === STREAM_SYNC) return this.#antiEntropy.accept(stream)
+    if (opening[0] === STREAM_PING) {
+      return answerByStream(stream, opening, (id, nonce) => this.#membership.isTarget(id, nonce))
+    }
+    stream.destroy()
+    return undefined
+  }
+
+  #onFault(cause: unknown): void {
+    this.#failClosed(
+      new HearsayError('ERR_RUNTIME', 'The port of this node has failed; start it anew.', { cause }),
+    )
+    void this.close()
+  }
+
+  #verdictChanged(member: Member, previous: Verdict | undefined): void {
+    this.#networkState.ownerChanged(member.name)
+    const event = EVENT_OF[member.verdict]
+    // Nobody was told that it was there.
+    if (previous === undefined && member.verdict !== 'alive') return
+    this.#events.emit(event, snapshot(member))
+  }
+
+  #twinFound(record: MemberRecord): void {
+    if (this.#state === 'starting') {
+      this.#twin = record
+      this.#joining.abort(conflict(record))
+      return
+    }
+    this.#events.warn('WARN_NAME_CONFLICT', conflict(record).message)
+  }
+
+  #checkTwin(): void {
+    if (this.#twin !== undefined && this.#state === 'starting') throw conflict(this.#twin)
+  }
+
+  #sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void } {
+    return this.#antiEntropy.sync(address, (outcome) => {
+      if (outcome.ok && this.#state !== 'closed') this.#membership.heardByStream()
+      onEnd(outcome)
+    })
+  }
+
+  #domains(): SyncDomain[] {
+    return [this.#membership.domain, ...this.#networkState.domains()]
+  }
+
+  #owners(): Owners {
+    const membership = (): Membership => this.#membership
+    return {
+      status: (owner) => {
+        const member = membership().members.get(owner)
+        if (member === undefined) return undefined
+        return member.live ? 'reachable' : (member.verdict as 'failed' | 'left')
+      },
+      peer: (owner): Peer | undefined => {
+        const member = membership().members.get(owner)
+        return member?.live ? member : undefined
+      },
+      peers: () => membership().members.live,
+      get isolated(): boolean {
+        return membership().isolated
+      },
+    }
+  }
+
+  #firstRecord(): MemberRecord {
+    return {
+      name: this.#options.name,
+      address:
+        this.#options.advertise ?? reachableAddress(this.#transport.address, this.#runtime.localAddresses()),
+      epoch: { time: Math.floor(this.#runtime.wallClock()), nonce: this.#runtime.randomUint32() },
+      incarnation: 0,
+      left: false,
+      metadata: this.#options.metadata,
+      minVersion: MIN_VERSION,
+      maxVersion: MAX_VERSION,
+      hard: [],
+      soft: [],
+    }
+  }
+}
+
+const EVENT_OF = {
+  alive: 'member-up',
+  suspect: 'member-suspect',
+  failed: 'member-failed',
+  left: 'member-left',
+} as const satisfies Record<Verdict, keyof ClusterEvents>
+
+function decoded<T>(payload: Reader, read: (reader: Reader) => T, handle: (value: T) => void): boolean {
+  const value = read(payload)
+  if (payload.failed) return false
+  handle(value)
+  return true
+}
+
+function snapshot(member: Member): MemberSnapshot {
+  const { name, address, metadata, epoch, incarnation } = member.record
+  return Object.freeze({
+    name,
+    address,
+    status: member.verdict,
+    metadata: metadata.slice(),
+    epoch,
+    incarnation,
+  })
+}
+
+function conflict(twin: MemberRecord): HearsayError {
+  return new HearsayError(
+    'ERR_NAME_CONFLICT',
+    `The name '${twin.name}' is used by a live process at ${twin.address}; give this node another name.`,
+  )
+}
+
+/** What to tell others when bound to all addresses: the first of this host that is of the same family. */
+function reachableAddress(bound: string, local: readonly string[]): string {
+  const { host, port, family } = parseAddress(bound)
+  if (!isWildcard(host)) return bound
+  const isV4 = (ip: string): boolean => !ip.includes(':')
+  const own = local.find((ip) => isV4(ip) === (family === 4)) ?? local.find((ip) => family === 6 || isV4(ip))
+  return formatAddress(own ?? (family === 4 ? '127.0.0.1' : '::1'), port)
+}

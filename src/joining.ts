@@ -1,0 +1,125 @@
+import type { SyncOutcome } from './dissemination/sync-session.ts'
+import type { Seeds } from './options.ts'
+import { formatAddress, parseAddress } from './runtime/address.ts'
+import type { Runtime, Timer } from './runtime/runtime.ts'
+
+export interface JoiningOptions {
+  readonly joinTimeoutMs: number
+  readonly healIntervalMs: number
+}
+
+export interface JoiningHost {
+  isSelf(address: string): boolean
+  sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void }
+  /** Whether this node knows of no other live member. */
+  alone(): boolean
+}
+
+/** Addresses contacted at once. */
+const PARALLEL = 8
+
+/** Finds the others: contacts seeds by a sync each, once on demand, and in the background while this node is alone. */
+export class Joining {
+  readonly #runtime: Runtime
+  readonly #options: JoiningOptions
+  readonly #host: JoiningHost
+  readonly #running = new Set<(reason: unknown) => void>()
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(runtime: Runtime, options: JoiningOptions, host: JoiningHost) {
+    this.#runtime = runtime
+    this.#options = options
+    this.#host = host
+  }
+
+  /** How many of the seeds answered; undefined if there are none but this node itself. Rejects if aborted. */
+  async joinSeeds(seeds: Seeds, signal?: AbortSignal): Promise<number | undefined> {
+    const list = typeof seeds === 'function' ? await seeds() : seeds
+    return list.length === 0 ? undefined : this.join(list, signal)
+  }
+
+  /** How many of the addresses answered in time. Rejects with the signal's reason. */
+  async join(seeds: readonly string[], signal?: AbortSignal): Promise<number> {
+    signal?.throwIfAborted()
+    const addresses = await this.#resolve(seeds)
+    signal?.throwIfAborted()
+    return new Promise((resolve, reject) => this.#contact(addresses, signal, resolve, reject))
+  }
+
+  /** Goes on trying in the background, with jitter, while this node is alone. */
+  start(seeds: Seeds): void {
+    if (this.#stopped || (typeof seeds !== 'function' && seeds.length === 0)) return
+    const delay = this.#options.healIntervalMs * (0.75 + (0.5 * this.#runtime.randomUint32()) / 0x1_0000_0000)
+    this.#timer = this.#runtime.setTimer(delay, () => {
+      const again = (): void => this.start(seeds)
+      if (this.#host.alone()) this.joinSeeds(seeds).then(again, again)
+      else again()
+    })
+  }
+
+  /** Ends what is under way. */
+  abort(reason: unknown): void {
+    for (const abort of [...this.#running]) abort(reason)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.abort(new Error('The node is closing.'))
+  }
+
+  /** All addresses of all names, without this node's own. What cannot be resolved is passed over. */
+  async #resolve(seeds: readonly string[]): Promise<string[]> {
+    const resolved = await Promise.all(
+      seeds.map(async (seed) => {
+        const { host, port, family } = parseAddress(seed)
+        if (family !== undefined) return [formatAddress(host, port)]
+        const hosts = await this.#runtime.resolve(host).catch((): string[] => [])
+        return hosts.map((ip) => formatAddress(ip, port))
+      }),
+    )
+    return [...new Set(resolved.flat())].filter((address) => !this.#host.isSelf(address))
+  }
+
+  #contact(
+    addresses: string[],
+    signal: AbortSignal | undefined,
+    resolve: (answered: number) => void,
+    reject: (reason: unknown) => void,
+  ): void {
+    const waiting = addresses.slice()
+    const syncs = new Set<{ abort(): void }>()
+    let answered = 0
+    let settled = false
+    const settle = (end: () => void): void => {
+      if (settled) return
+      settled = true
+      this.#running.delete(abort)
+      signal?.removeEventListener('abort', onSignal)
+      timeout.cancel()
+      for (const sync of syncs) sync.abort()
+      end()
+    }
+    const abort = (reason: unknown): void => settle(() => reject(reason))
+    const onSignal = (): void => abort(signal?.reason)
+    const timeout = this.#runtime.setTimer(this.#options.joinTimeoutMs, () => settle(() => resolve(answered)))
+    this.#running.add(abort)
+    signal?.addEventListener('abort', onSignal)
+    const next = (): void => {
+      if (settled) return
+      const address = waiting.shift()
+      if (address === undefined) {
+        if (syncs.size === 0) settle(() => resolve(answered))
+        return
+      }
+      const sync = this.#host.sync(address, (outcome) => {
+        syncs.delete(sync)
+        if (outcome.ok) answered++
+        next()
+      })
+      syncs.add(sync)
+    }
+    for (let i = 0; i === 0 || i < Math.min(PARALLEL, addresses.length); i++) next()
+  }
+}

@@ -1,0 +1,110 @@
+import { HearsayError } from '../errors.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+import { tableOf } from '../wire/entry-event.ts'
+import { type Codec, JSON_CODEC } from './codec.ts'
+import type { Replica } from './replica.ts'
+import { Table, type TableHost } from './table.ts'
+
+/** What a network needs of the node that it was joined at. */
+export interface NetworkHost {
+  readonly self: string
+  readonly runtime: Runtime
+  hiddenBecause(network: string, owner: string): 'left' | 'failed' | undefined
+  participants(network: string): readonly string[]
+  undecodable(network: string, table: string, key: string, owner: string, cause: unknown): void
+  leaveNetwork(network: Network): void
+  /** Throws `ERR_NAME_INVALID`. */
+  checkTableName(name: string): void
+}
+
+/** A network that this node has joined. */
+export class Network {
+  readonly name: string
+  /** Whether the state of the other participants, if any, has been taken over since joining. */
+  readonly synced: boolean
+  readonly #replica: Replica
+  readonly #host: NetworkHost
+  readonly #tables = new Map<string, Table<unknown>>()
+  #inherited: Timer | undefined
+  #left = false
+
+  /** @internal */
+  constructor(replica: Replica, synced: boolean, host: NetworkHost) {
+    this.name = replica.name
+    this.synced = synced
+    this.#replica = replica
+    this.#host = host
+  }
+
+  /**
+   * A table of this network; asked again, the same one. Values are JSON unless a codec is given. Throws `ERR_NAME_INVALID`,
+   * `ERR_CLOSED`, or `ERR_TABLE_REDEFINED` when it is open with another codec.
+   */
+  table<V>(name: string, codec?: Codec<V>): Table<V> {
+    this.#checkOpen()
+    this.#host.checkTableName(name)
+    const present = this.#tables.get(name) as Table<V> | undefined
+    const wanted = codec ?? (JSON_CODEC as Codec<V>)
+    if (present === undefined) {
+      const table = new Table<V>(name, wanted, this.#tableHost())
+      this.#tables.set(name, table as Table<unknown>)
+      return table
+    }
+    if (
+      codec !== undefined &&
+      (present.codec.encode !== wanted.encode || present.codec.decode !== wanted.decode)
+    ) {
+      const message = `Table '${name}' of network '${this.name}' is open with another codec; open it once and share it.`
+      throw new HearsayError('ERR_TABLE_REDEFINED', message)
+    }
+    return present
+  }
+
+  /** Names of the members that take part, this node included. */
+  participants(): readonly string[] {
+    this.#checkOpen()
+    return this.#host.participants(this.name)
+  }
+
+  /** Gives up all entries and forgets those of others. Idempotent. */
+  async leave(): Promise<void> {
+    if (this.#left) return
+    this.#host.leaveNetwork(this)
+  }
+
+  /** @internal After a time, what was inherited from a former life and was not declared anew is deleted. */
+  expireInherited(inheritMs: number): void {
+    if (this.#replica.own === undefined || this.#replica.own.log.base === 0) return
+    const inherited = [...this.#replica.keysOf(this.#host.self)]
+    this.#inherited = this.#host.runtime.setTimer(inheritMs, () => {
+      for (const key of inherited) {
+        const table = tableOf(key)
+        const declared = this.#tables.get(table)?.isDeclared(key.slice(table.length + 1)) ?? false
+        if (!declared && this.#replica.ownEntry(key) !== undefined) this.#replica.write(key, undefined)
+      }
+    })
+  }
+
+  /** @internal Ends watches; calls throw from now on. */
+  end(): void {
+    this.#left = true
+    this.#inherited?.cancel()
+    for (const table of this.#tables.values()) table.end()
+  }
+
+  #checkOpen(): void {
+    if (!this.#left) return
+    throw new HearsayError('ERR_CLOSED', `Network '${this.name}' was left, or its node closed; join it anew.`)
+  }
+
+  #tableHost(): TableHost {
+    return {
+      self: this.#host.self,
+      runtime: this.#host.runtime,
+      replica: this.#replica,
+      checkOpen: () => this.#checkOpen(),
+      hiddenBecause: (owner) => this.#host.hiddenBecause(this.name, owner),
+      undecodable: (table, key, owner, cause) => this.#host.undecodable(this.name, table, key, owner, cause),
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import { BroadcastQueue } from '../dissemination/broadcast-queue.ts'
+import type { NewsSource } from '../dissemination/gossip.ts'
+import { type Peer, sample } from '../dissemination/peer.ts'
+import type { Digest, SyncDomain } from '../dissemination/sync-session.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { Writer } from '../wire/bytes.ts'
+import { type EntryEvent, type EntryItem, writeEntryEvent } from '../wire/entry-event.ts'
+import type { EpochId } from '../wire/epoch.ts'
+import { beginMessage, endMessage, MESSAGE } from '../wire/messages.ts'
+import { hashString } from '../wire/mix.ts'
+import type { HybridClock } from './hybrid-clock.ts'
+import { LogExchange, type LogExchangeHost } from './log-exchange.ts'
+import { LogSet, type VersionRow } from './log-set.ts'
+import { OwnLog } from './own-log.ts'
+import { Parking } from './parking.ts'
+import { View, type ViewSource } from './view.ts'
+
+/** What the state of a network needs to know of the world around it. */
+export interface ReplicaHost {
+  readonly self: string
+  readonly runtime: Runtime
+  readonly clock: HybridClock
+  /** λ of the transmit limit. */
+  readonly retransmitMultiplier: number
+  /** Whether an owner is known at all and takes part in this network. */
+  takesPart(owner: string): boolean
+  /** Whether an owner that takes part is alive as far as this node can tell. */
+  reachable(owner: string): boolean
+  /** Whether an owner's entries may be seen. */
+  visible(owner: string): boolean
+  /** Everyone who takes part, but for this node, and can be reached. */
+  peers(): readonly Peer[]
+  announce(): void
+  /** The log of this node has opened a new epoch. */
+  epochOpened(id: EpochId, base: number): void
+  entryChanged(owner: string, key: string): void
+}
+
+const QUEUE_CAPACITY = 16_384
+
+/** The state of one network at this node: logs, view, news, and how it is brought to agreement with others. */
+export class Replica implements NewsSource, ViewSource, LogExchangeHost {
+  readonly name: string
+  /** How probes refer to this network. */
+  readonly id: number
+  readonly logs: LogSet
+  readonly view: View
+  readonly queue: BroadcastQueue = new BroadcastQueue(QUEUE_CAPACITY)
+  readonly domain: SyncDomain
+  readonly parking: Parking = new Parking()
+  readonly #host: ReplicaHost
+  readonly #encoder = new Writer()
+  #own: OwnLog | undefined
+  #digest: Digest | undefined
+  #peers: readonly Peer[] | undefined
+  readonly counts = { applied: 0, duplicates: 0, stale: 0, refused: 0, parked: 0, bumps: 0 }
+
+  constructor(name: string, host: ReplicaHost) {
+    this.name = name
+    this.id = hashString(name)
+    this.#host = host
+    this.view = new View(this)
+    this.logs = new LogSet({
+      listener: (log, key) => {
+        this.view.entryChanged(log.owner, key)
+        host.entryChanged(log.owner, key)
+      },
+    })
+    this.domain = { name, digest: () => this.digest(), open: () => new LogExchange(this) }
+  }
+
+  // This node's own log
+
+  get own(): OwnLog | undefined {
+    return this.#own
+  }
+
+  /** Opens this node's log. What a former life left is inherited as its opening snapshot, or dropped. */
+  open(id: EpochId, inherit: boolean): OwnLog {
+    this.#own = new OwnLog(this.logs, this.#host.self, id, inherit)
+    this.#epochOpened()
+    return this.#own
+  }
+
+  /** Begins a new epoch above one that others have seen, with the same entries. */
+  bump(seen: EpochId): void {
+    if (this.#own === undefined) return
+    this.counts.bumps++
+    this.#own.bump(seen)
+    this.#epochOpened()
+  }
+
+  /** Sets or, without a value, deletes this node's entry of a key; it wins over every claim that is visible here. */
+  write(key: string, value: Uint8Array | undefined): void {
+    const own = this.#own
+    if (own === undefined) return
+    const stamp = this.#host.clock.next(this.view.winner(key)?.item.stamp)
+    this.#broadcast(own.write(key, value, stamp))
+    this.changed()
+  }
+
+  /** This node's own entry of a key. */
+  ownEntry(key: string): EntryItem | undefined {
+    return this.#own?.log.entry(key)
+  }
+
+  // What comes from others
+
+  onEvent(event: EntryEvent): void {
+    const { owner, epoch, base, item } = event
+    if (owner === this.#host.self && this.#own !== undefined) {
+      if (this.#own.conflictsWith(epoch, item.seq)) this.bump(epoch)
+      return
+    }
+    if (owner !== this.#host.self && !this.#host.takesPart(owner)) {
+      this.counts.parked++
+      this.parking.park(event, this.#host.runtime.now())
+      return
+    }
+    switch (this.logs.apply(owner, epoch, base, item)) {
+      case 'new':
+        this.counts.applied++
+        this.#host.clock.witness(item.stamp)
+        this.#spread(event)
+        this.changed()
+        break
+      case 'duplicate':
+        this.counts.duplicates++
+        break
+      case 'stale':
+        this.counts.stale++
+        break
+      case 'refused':
+        this.counts.refused++
+    }
+  }
+
+  /** An owner became known, changed its standing, or began to take part. */
+  ownerChanged(owner: string): void {
+    this.#digest = undefined
+    this.#peers = undefined
+    this.view.ownerChanged(owner)
+    if (!this.#host.takesPart(owner)) return
+    for (const event of this.parking.release(owner, this.#host.runtime.now())) this.onEvent(event)
+    // A new peer may be the first to hear what has waited.
+    if (this.queue.size > 0) this.#host.announce()
+  }
+
+  /** An owner has opened a log of this epoch here: an older one gives way. */
+  expectEpoch(owner: string, id: EpochId, base: number): void {
+    this.logs.logFor(owner, id, base)
+    this.#digest = undefined
+  }
+
+  /** An owner takes part no more, or is not remembered. */
+  forget(owner: string): void {
+    this.logs.forget(owner)
+    this.#digest = undefined
+    this.#peers = undefined
+  }
+
+  /** Over the logs of all owners that can be reached, this node included. */
+  digest(): Digest {
+    this.#digest ??= this.logs.digest((owner) => this.isWanted(owner))
+    return this.#digest
+  }
+
+  // NewsSource
+
+  transmitLimit(): number {
+    return this.#host.retransmitMultiplier * Math.ceil(Math.log10(this.peers().length + 2))
+  }
+
+  pick(count: number, preferred: readonly Peer[]): Peer[] {
+    const chosen = preferred.filter((peer) => this.mayHear(peer)).slice(0, count)
+    const random = (): number => this.#host.runtime.randomUint32()
+    return [
+      ...chosen,
+      ...sample(this.peers(), count - chosen.length, random, (peer) => !chosen.includes(peer)),
+    ]
+  }
+
+  mayHear(peer: Peer): boolean {
+    return this.#host.takesPart(peer.name)
+  }
+
+  peers(): readonly Peer[] {
+    this.#peers ??= this.#host.peers()
+    return this.#peers
+  }
+
+  // ViewSource
+
+  entry(owner: string, key: string): EntryItem | undefined {
+    return this.logs.get(owner)?.entry(key)
+  }
+
+  *keysOf(owner: string): Generator<string> {
+    const log = this.logs.get(owner)
+    if (log !== undefined) for (const item of log.entries()) yield item.key
+  }
+
+  visible(owner: string): boolean {
+    return owner === this.#host.self || this.#host.visible(owner)
+  }
+
+  reachable(owner: string): boolean {
+    return owner === this.#host.self || this.#host.reachable(owner)
+  }
+
+  // LogExchangeHost
+
+  *wanted(): Generator<string> {
+    const { self } = this.#host
+    yield self
+    for (const peer of this.peers()) if (peer.name !== self) yield peer.name
+  }
+
+  isWanted(owner: string): boolean {
+    return owner === this.#host.self || (this.#host.takesPart(owner) && this.#host.reachable(owner))
+  }
+
+  checkOwn(row: VersionRow): void {
+    if (row.owner === this.#host.self && this.#own?.conflict(row)) this.bump(row.id)
+  }
+
+  received(item: EntryItem): void {
+    this.counts.applied++
+    this.#host.clock.witness(item.stamp)
+  }
+
+  changed(): void {
+    this.#digest = undefined
+  }
+
+  #epochOpened(): void {
+    const { id, log } = this.#own!
+    this.#host.epochOpened(id, log.base)
+    for (const item of log.live.values()) this.#broadcast(item)
+    this.changed()
+  }
+
+  #broadcast(item: EntryItem): void {
+    const { id, log } = this.#own!
+    this.#spread({ network: this.name, owner: this.#host.self, epoch: id, base: log.base, item })
+  }
+
+  #spread(event: EntryEvent): void {
+    const writer = this.#encoder.reset()
+    const start = beginMessage(writer, MESSAGE.entry)
+    writeEntryEvent(writer, event)
+    endMessage(writer, start)
+    this.queue.put(`${event.owner}\u0000${event.item.key}`, writer.copy())
+    this.#host.announce()
+  }
+}

@@ -1,0 +1,140 @@
+import { HearsayError } from '../errors.ts'
+import type { Sodium } from './sodium.ts'
+
+export const KEY_BYTES = 32
+
+/** What `crypto_kdf` makes of a cluster key; the numbers are part of the protocol. */
+const CONTEXT = 'hearsay1'
+const PACKET_SUBKEY = 1
+const STREAM_SUBKEY = 2
+const ID_SUBKEY = 3
+
+/** What one cluster key is used through. Neither fields nor getters hold bytes of it, so that no log or dump shows them. */
+export class Subkeys {
+  /** The key's name on the wire: 32 bits that say nothing about the key. */
+  readonly id: number
+  readonly #packets: Uint8Array
+  readonly #streams: Uint8Array
+
+  constructor(sodium: Sodium, clusterKey: Uint8Array) {
+    const id = sodium.deriveKey(16, ID_SUBKEY, CONTEXT, clusterKey)
+    this.id = ((id[0]! << 24) | (id[1]! << 16) | (id[2]! << 8) | id[3]!) >>> 0
+    this.#packets = sodium.deriveKey(KEY_BYTES, PACKET_SUBKEY, CONTEXT, clusterKey)
+    this.#streams = sodium.deriveKey(KEY_BYTES, STREAM_SUBKEY, CONTEXT, clusterKey)
+  }
+
+  /** Seals packets, and nothing else. */
+  forPackets(): Uint8Array {
+    return this.#packets
+  }
+
+  /** Goes into the handshake of streams, and nothing else. */
+  forStreams(): Uint8Array {
+    return this.#streams
+  }
+
+  wipe(sodium: Sodium): void {
+    sodium.wipe(this.#packets)
+    sodium.wipe(this.#streams)
+  }
+
+  toJSON(): { id: number } {
+    return { id: this.id }
+  }
+}
+
+/**
+ * The keys that a node holds: it seals with the first, and opens with the one that a packet or stream names by id.
+ * The cluster keys themselves are forgotten once their subkeys are made.
+ */
+export class Keyring {
+  readonly #sodium: Sodium
+  readonly #byId = new Map<number, Subkeys>()
+  #primary: Subkeys | undefined
+
+  /** Rejects keys of another form with `ERR_KEY_INVALID`. A key given twice counts once. */
+  constructor(sodium: Sodium, keys: readonly (Uint8Array | string)[]) {
+    this.#sodium = sodium
+    const ring = keys.map((key) => {
+      const bytes = parseKey(key)
+      const subkeys = new Subkeys(sodium, bytes)
+      sodium.wipe(bytes)
+      return subkeys
+    })
+    if (ring.length === 0) throw invalid('There is no key')
+    this.#primary = ring[0]
+    for (const subkeys of ring) this.#add(subkeys)
+  }
+
+  /** The key that seals. Throws `ERR_CLOSED` once disposed of: a wiped key must never seal. */
+  get primary(): Subkeys {
+    if (this.#primary === undefined) throw new HearsayError('ERR_CLOSED', 'The keys of this node are wiped.')
+    return this.#primary
+  }
+
+  get ids(): readonly number[] {
+    return [...this.#byId.keys()]
+  }
+
+  find(id: number): Subkeys | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** Wipes every subkey and forgets it. Idempotent. */
+  dispose(): void {
+    for (const subkeys of this.#byId.values()) subkeys.wipe(this.#sodium)
+    this.#byId.clear()
+    this.#primary = undefined
+  }
+
+  toJSON(): { ids: readonly number[] } {
+    return { ids: this.ids }
+  }
+
+  #add(subkeys: Subkeys): void {
+    const namesake = this.#byId.get(subkeys.id)
+    if (namesake === undefined) {
+      this.#byId.set(subkeys.id, subkeys)
+    } else if (sameBytes(namesake.forPackets(), subkeys.forPackets())) {
+      subkeys.wipe(this.#sodium)
+    } else {
+      throw invalid('Two of the keys share an id, one chance in four billion')
+    }
+  }
+}
+
+const HEX = /^[0-9a-f]{64}$/i
+const BASE64 = /^(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?$/
+
+/** The 32 bytes of a key, as a copy: from bytes, 64 hexadecimal digits, base64 or base64url. Else `ERR_KEY_INVALID`. */
+export function parseKey(key: Uint8Array | string): Uint8Array {
+  const bytes = typeof key === 'string' ? decodeKey(key) : copyKey(key)
+  if (bytes.every((byte) => byte === 0)) throw invalid('The key is all zeros')
+  return bytes
+}
+
+function copyKey(key: unknown): Uint8Array {
+  if (!(key instanceof Uint8Array)) throw invalid('The key is neither bytes nor a string')
+  if (key.length !== KEY_BYTES) throw invalid(`The key has ${key.length} bytes`)
+  return Uint8Array.from(key)
+}
+
+function decodeKey(text: string): Uint8Array {
+  if (HEX.test(text)) {
+    return Uint8Array.from({ length: KEY_BYTES }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16))
+  }
+  if (BASE64.test(text)) {
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+  }
+  throw invalid(`The key is a string of ${text.length} characters that is neither hexadecimal nor base64`)
+}
+
+function invalid(fault: string): HearsayError {
+  const advice = 'give 32 bytes, 64 hexadecimal digits or their base64, or make a key with generateKey()'
+  return new HearsayError('ERR_KEY_INVALID', `${fault}: ${advice}.`)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i])
+}
