@@ -367,6 +367,9 @@ export class Cluster {
     if (!readMessages(body, (type, payload) => this.#onMessage(type, payload, from))) this.#counts.malformed++
   }
 
+  readonly #readRecord = (payload: Reader): MemberRecord =>
+    readMemberRecord(payload, (id) => this.#membership.members.byId(id)?.record)
+
   /** False for a message that is ill-formed; what came before it in the packet counts. */
   #onMessage(type: number, payload: Reader, from: string): boolean {
     switch (type) {
@@ -379,7 +382,7 @@ export class Cluster {
       case MESSAGE.nack:
         return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
       case MESSAGE.member:
-        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record))
+        return decoded(payload, this.#readRecord, (record) => this.#membership.learn(record))
       case MESSAGE.entry:
         return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
       default:

@@ -332,7 +332,7 @@ export class Membership implements NewsSource {
     }
     const member = this.members.get(record.name)
     if (member === undefined) this.#admit(record)
-    else this.#merge(member, record)
+    else if (member.record !== record) this.#merge(member, record)
   }
 
   // Inner workings
@@ -525,14 +525,16 @@ export class Membership implements NewsSource {
 
   #changeSelf(record: MemberRecord): void {
     this.members.update(this.self, record, this.self.verdict, this.#runtime.now())
-    if (this.#announced) this.#publishSelf()
+    this.#publishSelf()
   }
 
   #publishSelf(): void {
     this.#spread(this.self)
   }
 
+  /** Queues a member's record as news. Whoever is still joining learns, and has no news to tell. */
   #spread(member: Member): void {
+    if (!this.#announced) return
     const writer = this.#encoder.reset()
     this.#writeRecord(writer, member)
     this.queue.put(member.name, writer.copy())

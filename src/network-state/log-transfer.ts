@@ -51,7 +51,7 @@ function includes(contiguous: number, ranges: ReadonlyRanges, log: LogState): bo
   const { pairs } = log.ranges
   for (let i = 0; i < pairs.length; i += 2) {
     const hi = pairs[i + 1]!
-    if (hi > contiguous && !ranges.covers(Math.max(pairs[i]!, contiguous + 1), hi)) return false
+    if (hi > contiguous && !ranges.covers(pairs[i]!, hi)) return false
   }
   return true
 }

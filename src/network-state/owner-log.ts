@@ -76,7 +76,7 @@ export interface LogState {
 }
 
 const HIGH_SEED = 0x6f776e65
-const LOW_SEED = 0x1b873593
+const LOW_SEED = 0x726c6f67
 const EMPTY_HASH: Digest = { high: 0, low: 0 }
 
 /**

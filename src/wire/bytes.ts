@@ -1,3 +1,5 @@
+import { finish, mix } from './mix.ts'
+
 /**
  * Writing and reading of bytes. A `Reader` is total: past the end, or at ill-formed input, it turns `failed` and
  * returns zeros from then on, so that a decoder reads straight through and asks once at the end.
@@ -15,11 +17,9 @@ export function utf8Length(text: string): number {
     if (unit < 0x80) continue
     length += unit < 0x800 ? 1 : 2
     if (unit >= 0xd800 && unit < 0xdc00) {
+      // The other half of a pair: four bytes for two units.
       const next = text.charCodeAt(i + 1)
-      if (next >= 0xdc00 && next < 0xe000) {
-        i++
-        length -= 1
-      }
+      if (next >= 0xdc00 && next < 0xe000) i++
     }
   }
   return length
@@ -258,6 +258,39 @@ export class Reader {
       if (this.#bytes[i]! >= 0x80) return this.#decode(start)
     }
     return String.fromCharCode.apply(null, this.#bytes.subarray(start, this.#at) as unknown as number[])
+  }
+
+  /** Goes back to a position read before. */
+  rewind(position: number): void {
+    if (!this.#failed) this.#at = position
+  }
+
+  skip(length: number): void {
+    if (length > this.#end - this.#at) this.fail()
+    else this.#at += length
+  }
+
+  /**
+   * The hash of the length-prefixed text that follows, without moving: that of `hashString`, if the text is ASCII. For
+   * finding what one may know already before anything is decoded.
+   */
+  peekHash(): number {
+    const length = this.#bytes[this.#at] ?? 0
+    const start = this.#at + 1
+    if (length >= 0x80 || length > this.#end - start) return 0
+    let state = 0
+    for (let i = start; i < start + length; i++) state = mix(state, this.#bytes[i]!)
+    return finish(mix(state, length))
+  }
+
+  /** Reads past a length-prefixed text if it is just this one, in ASCII; else stays where it is. */
+  skipText(text: string): boolean {
+    const length = text.length
+    const start = this.#at + 1
+    if (length >= 0x80 || this.#bytes[this.#at] !== length || length > this.#end - start) return false
+    for (let i = 0; i < length; i++) if (this.#bytes[start + i] !== text.charCodeAt(i)) return false
+    this.#at = start + length
+    return true
   }
 
   /** A reader of the next `length` bytes, past which this one goes on. */

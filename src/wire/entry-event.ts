@@ -1,7 +1,7 @@
 import type { Reader, Writer } from './bytes.ts'
 import { utf8Length } from './bytes.ts'
 import { type EpochId, readEpoch, writeEpoch } from './epoch.ts'
-import { MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES } from './limits.ts'
+import { MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES } from './limits.ts'
 
 /** One operation of an owner's log: a set, or a delete when there is no value. */
 export interface EntryItem {
@@ -64,13 +64,15 @@ export function writeEntryEvent(writer: Writer, event: EntryEvent): Writer {
   return writeItem(writer, event.item)
 }
 
+/** Total. What is too large for some node to forward fails, too. */
 export function readEntryEvent(reader: Reader): EntryEvent {
   const network = reader.string(MAX_NAME_BYTES)
   const owner = reader.string(MAX_NAME_BYTES)
   const epoch = readEpoch(reader)
   const base = reader.varint()
   const item = readItem(reader)
-  if (owner === '') reader.fail()
+  const size = entryBytes(network, owner, item.key, item.value?.length ?? 0)
+  if (owner === '' || size > MAX_ENTRY_BYTES) reader.fail()
   return { network, owner, epoch, base, item }
 }
 

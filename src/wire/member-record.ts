@@ -1,4 +1,4 @@
-import { readAddress, writeAddress } from './address-codec.ts'
+import { readAddress, skipAddress, writeAddress } from './address-codec.ts'
 import type { Reader, Writer } from './bytes.ts'
 import { type EpochId, readEpoch, writeEpoch } from './epoch.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES } from './limits.ts'
@@ -47,8 +47,20 @@ export function writeMemberRecord(writer: Writer, record: MemberRecord): Writer 
   return writeIds(writer, record.soft)
 }
 
-/** Total: an ill-formed record fails the reader. Metadata is copied out of the packet. */
-export function readMemberRecord(reader: Reader): MemberRecord {
+const NO_METADATA = new Uint8Array(0)
+
+/**
+ * Total: an ill-formed record fails the reader. Metadata is copied out of the packet. Most records that a node hears repeat
+ * what it knows: `known` finds by the hash of the name what that is, and a mere repetition returns that very record, undecoded.
+ */
+export function readMemberRecord(
+  reader: Reader,
+  known: (nameHash: number) => MemberRecord | undefined = () => undefined,
+): MemberRecord {
+  const start = reader.position
+  const candidate = known(reader.peekHash())
+  if (candidate !== undefined && repeats(reader, candidate)) return candidate
+  reader.rewind(start)
   const name = reader.string(MAX_NAME_BYTES)
   const address = readAddress(reader)
   const epoch = readEpoch(reader)
@@ -56,12 +68,27 @@ export function readMemberRecord(reader: Reader): MemberRecord {
   const flags = reader.u8()
   const minVersion = reader.u8()
   const maxVersion = reader.u8()
-  const metadata = reader.bytes(MAX_METADATA_BYTES).slice()
+  const bytes = reader.bytes(MAX_METADATA_BYTES)
+  const metadata = bytes.length === 0 ? NO_METADATA : bytes.slice()
   const hard = readIds(reader, MAX_HARD_ACCUSERS)
   const soft = readIds(reader, MAX_SOFT_ACCUSERS)
   if (name === '' || epoch.time === 0 || minVersion > maxVersion) reader.fail()
   const left = (flags & LEFT) !== 0
   return { name, address, epoch, incarnation, left, metadata, minVersion, maxVersion, hard, soft }
+}
+
+/**
+ * Whether the record that follows has the precedence of one that is known, and no accusation. What else it says was
+ * written by the same member at the same incarnation, and so is the same.
+ */
+function repeats(reader: Reader, record: MemberRecord): boolean {
+  if (!reader.skipText(record.name)) return false
+  skipAddress(reader)
+  if (reader.u48() !== record.epoch.time || reader.u32() !== record.epoch.nonce) return false
+  if (reader.varint() !== record.incarnation || reader.u8() !== (record.left ? LEFT : 0)) return false
+  reader.skip(2)
+  reader.skip(reader.varint())
+  return reader.u8() === 0 && reader.u8() === 0 && !reader.failed
 }
 
 function writeIds(writer: Writer, ids: readonly number[]): Writer {
