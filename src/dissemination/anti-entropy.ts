@@ -107,7 +107,7 @@ export class AntiEntropy {
       return
     }
     if (state === undefined) {
-      state = { count: 0, notBefore: 0 }
+      state = { count: 0, notBefore: Number.NEGATIVE_INFINITY }
       this.#mismatches.set(domain, state)
     }
     state.count++

@@ -26,7 +26,7 @@ const EAGER_DELAY_MS = 5
 /** Eager rounds share the gossip budget: so many a second at most, and this many at once. */
 const EAGER_PER_SECOND = 10
 const EAGER_BURST = 3
-/** A round sends each peer at most so many packets; a longer backlog waits for the next one, or for a sync. */
+/** A round sends no peer more than this many packets hold; a longer backlog waits for the next one, or for a sync. */
 const PACKETS_PER_ROUND = 3
 
 /**
@@ -123,12 +123,16 @@ export class Gossip {
     const active = this.#sources.filter((source) =>
       freshOnly ? source.queue.hasFresh : source.queue.size > 0,
     )
-    const share = Math.max(this.#budget, (this.#budget * PACKETS_PER_ROUND) / Math.max(1, active.length))
-    for (const source of active) {
+    let room = this.#budget * PACKETS_PER_ROUND
+    const share = Math.max(this.#budget, room / Math.max(1, active.length))
+    const first = this.#turn++
+    for (let i = 0; i < active.length; i++) {
+      const source = active[(first + i) % active.length]!
       const peers = source.pick(this.#options.gossipFanout, [...loads.keys()])
       if (peers.length === 0) continue
-      const selected = source.queue.select(share, freshOnly)
+      const selected = source.queue.select(Math.min(share, room), freshOnly)
       source.queue.markSent(selected, peers.length, source.transmitLimit())
+      for (const { bytes } of selected) room -= bytes.length
       for (const peer of peers) {
         const load = loads.get(peer)
         if (load === undefined) loads.set(peer, selected.slice())

@@ -17,15 +17,18 @@ export function sample<T>(
   const chosen: T[] = []
   const size = from.length
   if (size === 0 || count <= 0) return chosen
-  // Random probes are cheap while few are wanted of many; a walk from a random start finishes the rest.
+  // Random probes are cheap while few are wanted of many; a shuffle of those that are left finishes the rest.
   for (let tries = 0; tries < 2 * count && chosen.length < count && count < size; tries++) {
     const element = from[random() % size]!
     if (!chosen.includes(element) && accept(element)) chosen.push(element)
   }
-  const start = random() % size
-  for (let i = 0; i < size && chosen.length < count; i++) {
-    const element = from[(start + i) % size]!
-    if (!chosen.includes(element) && accept(element)) chosen.push(element)
+  if (chosen.length === count) return chosen
+  const left = from.filter((element) => !chosen.includes(element) && accept(element))
+  while (left.length > 0 && chosen.length < count) {
+    const at = random() % left.length
+    chosen.push(left[at]!)
+    left[at] = left[left.length - 1]!
+    left.pop()
   }
   return chosen
 }

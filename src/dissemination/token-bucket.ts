@@ -3,7 +3,7 @@ export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number
   #tokens: number
-  #at = 0
+  #at = Number.NEGATIVE_INFINITY
 
   constructor(perSecond: number, burst: number) {
     this.#perSecond = perSecond

@@ -49,6 +49,8 @@ export interface NetworkStateHost {
 
 /** Peers asked at once for a network's state at joining, and until one has given it. */
 const PARALLEL_SYNCS = 3
+/** Members asked who takes part, where nobody is known to. */
+const SCOUTS = 2
 
 interface Joined {
   readonly replica: Replica
@@ -248,9 +250,13 @@ export class NetworkState {
     return network
   }
 
-  /** Syncs with participants, a few at a time, until one of them has given its state. */
+  /**
+   * Syncs with participants, a few at a time, until one of them has given its state. Who takes part may be news that is still
+   * under way; so where nobody seems to, some other members are asked first.
+   */
   #takeOver(replica: Replica): { done: Promise<boolean>; abort(reason: unknown): void } {
-    const candidates = sample(replica.peers(), Number.POSITIVE_INFINITY, () => this.#runtime.randomUint32())
+    const random = (): number => this.#runtime.randomUint32()
+    const asked = new Set<string>()
     const running = new Set<{ abort(): void }>()
     let settle: (synced: boolean) => void = () => {}
     let fail: (reason: unknown) => void = () => {}
@@ -258,29 +264,39 @@ export class NetworkState {
       settle = resolve
       fail = reject
     })
+    let finished = false
     const finish = (end: () => void): void => {
+      if (finished) return
+      finished = true
       timeout.cancel()
-      candidates.length = 0
       for (const sync of running) sync.abort()
       end()
     }
     const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => finish(() => settle(false)))
+    let scouts = SCOUTS
+    const nextPeer = (): Peer | undefined => {
+      const notAsked = (peer: Peer): boolean => !asked.has(peer.name)
+      const participants = replica.peers()
+      if (participants.length > 0) return sample(participants, 1, random, notAsked)[0]
+      return scouts-- > 0 ? sample(this.#host.owners.peers(), 1, random, notAsked)[0] : undefined
+    }
     const askNext = (): void => {
-      const peer = candidates.shift()
+      const peer = nextPeer()
       if (peer === undefined) {
-        if (running.size === 0) finish(() => settle(false))
+        // Whoever takes part alone has nothing to take over.
+        if (running.size === 0) finish(() => settle(replica.peers().length === 0))
         return
       }
+      asked.add(peer.name)
       const sync = this.#host.sync(peer, (outcome) => {
         running.delete(sync)
+        if (finished) return
         if (outcome.ok && outcome.common.includes(replica.name)) finish(() => settle(true))
         else askNext()
       })
       running.add(sync)
     }
-    // A network without other participants has nothing to take over.
-    if (candidates.length === 0) finish(() => settle(true))
-    for (let i = Math.min(PARALLEL_SYNCS, candidates.length); i > 0; i--) askNext()
+    for (let i = 0; i < PARALLEL_SYNCS && !finished; i++) askNext()
     return { done, abort: (reason) => finish(() => fail(reason)) }
   }
 

@@ -68,6 +68,7 @@ export class StreamError extends Error {
 }
 
 const PREFIX_BYTES = 4
+const NO_BYTES = new Uint8Array(0)
 
 /** A frame as it goes over a byte stream: its length in 4 bytes, then itself. */
 export function encodeFrame(frame: Uint8Array): Uint8Array {
@@ -87,7 +88,7 @@ export function encodeFrame(frame: Uint8Array): Uint8Array {
 export class FrameParser {
   /** The longest frame taken; may change between frames. */
   limit: number
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = NO_BYTES
   #at = 0
   #prefixRead = 0
   #length = 0
@@ -112,6 +113,13 @@ export class FrameParser {
 
   /** The next whole frame, or nothing until more is fed. It may be a view into the chunk. */
   next(): Uint8Array | undefined {
+    const frame = this.#next()
+    // A view of a few bytes would keep the whole chunk alive for as long as the stream is silent.
+    if (frame === undefined) this.feed(NO_BYTES)
+    return frame
+  }
+
+  #next(): Uint8Array | undefined {
     if (this.#frame === undefined) {
       if (!this.#readPrefix()) return undefined
       if (this.#length > this.limit) {

@@ -2,7 +2,6 @@ import {
   type Coordinate,
   DIMENSIONS,
   difference,
-  distanceMs,
   isValidCoordinate,
   MAX_ERROR,
   MIN_HEIGHT_MS,
@@ -20,8 +19,16 @@ const ERROR_GAIN = 0.25
 const PLACE_GAIN = 0.25
 /** Round trips that the adjustment averages over. */
 const ADJUSTMENT_WINDOW = 20
-/** At this distance from the origin, a place falls back by 1 ms with every round trip, so that the whole does not drift. */
-const GRAVITY_MS = 150
+/**
+ * Serf's ρ of 150 in its unit, seconds: strong enough to keep the whole from drifting away over days. With 150 ms, places in
+ * one region were pressed together until distances there were five times as wrong.
+ */
+const GRAVITY_MS = 150_000
+
+/** Whether a measurement can be a distance at all. */
+export function isRoundTrip(ms: number): boolean {
+  return ms >= 0 && ms <= MAX_ROUND_TRIP_MS
+}
 
 /** Finds a node's place among the others, one round trip at a time. The constants are Serf's. */
 export class Vivaldi {
@@ -52,7 +59,7 @@ export class Vivaldi {
 
   /** Somebody at `other` answered after `roundTripMs`. Says whether that was of use. */
   observe(other: Coordinate, roundTripMs: number): boolean {
-    if (!(roundTripMs >= 0 && roundTripMs <= MAX_ROUND_TRIP_MS) || !isValidCoordinate(other)) {
+    if (!isRoundTrip(roundTripMs) || !isValidCoordinate(other)) {
       this.#rejected++
       return false
     }
@@ -68,7 +75,7 @@ export class Vivaldi {
   /** As by a spring between the two, relaxed when its length is the round trip. */
   #pulled(other: Coordinate, roundTrip: number): Coordinate {
     const own = this.#coordinate
-    const distance = distanceMs(own, other)
+    const distance = rawDistanceMs(own, other)
     const wrongness = Math.abs(distance - roundTrip) / roundTrip
     const weight = own.error / Math.max(own.error + other.error, LEAST_LENGTH_MS)
     const gain = ERROR_GAIN * weight
@@ -76,7 +83,7 @@ export class Vivaldi {
     return { ...this.#pushed(own, other, PLACE_GAIN * weight * (roundTrip - distance)), error }
   }
 
-  /** Moves by `force` away from another place: through the core and along the access link, as the distance is made up. */
+  /** Moves away by `force`, through the core and along the access link in the shares that the distance has of both. */
   #pushed(own: Coordinate, other: Coordinate, force: number): Coordinate {
     const away = difference(own.vector, other.vector)
     const across = magnitude(away)
@@ -116,7 +123,7 @@ export class Vivaldi {
 function fallen(own: Coordinate): Coordinate {
   const radius = magnitude(own.vector)
   if (radius < LEAST_LENGTH_MS) return own
-  const pull = Math.min((radius / GRAVITY_MS) ** 2, radius)
+  const pull = 1000 * (radius / GRAVITY_MS) ** 2
   return { ...own, vector: plus(own.vector, own.vector, -pull / radius) }
 }
 

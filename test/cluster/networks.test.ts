@@ -102,6 +102,14 @@ describe('the state of a network over real sockets', () => {
     expect(all[0]!.get('x')).toBeUndefined()
   })
 
+  it('is there for whoever joins before the news of its first participant came', async () => {
+    const nodes = await startCluster(3)
+    const first = await nodes[0]!.joinNetwork('blue')
+    first.table<Peer>('peers').set('x', { ip: '1' })
+    const second = await nodes[1]!.joinNetwork('blue')
+    expect(second.table<Peer>('peers').get('x')).toEqual({ value: { ip: '1' }, owner: 'n0' })
+  })
+
   it('is taken over by everyone who joins it at the same moment', async () => {
     const nodes = await startCluster(6)
     const joined = await Promise.all(nodes.map((node) => node.joinNetwork('blue')))
