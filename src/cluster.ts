@@ -23,7 +23,7 @@ import { formatAddress, isWildcard, parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
 import type { FrameHandlers, FrameStream } from './security/frames.ts'
-import { SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
+import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
 import { Topology } from './topology/topology.ts'
 import type { Reader } from './wire/bytes.ts'
 import { readEntryEvent } from './wire/entry-event.ts'
@@ -357,8 +357,10 @@ export class Cluster {
       onPacket: (body, from) => this.#onPacket(body, from),
       onStream: (stream) => this.#onStream(stream),
       onFault: (cause) => this.#onFault(cause),
-      onDrop: (cause, from) =>
-        this.#events.warn('WARN_TRAFFIC_DROPPED', `Traffic from ${from} was dropped: ${cause}.`),
+      onDrop: (cause, from) => {
+        if (ORDINARY_DROPS.has(cause)) return
+        this.#events.warn('WARN_TRAFFIC_DROPPED', `Traffic from ${from} was dropped: ${cause}.`)
+      },
     }
   }
 
@@ -489,6 +491,15 @@ export class Cluster {
     }
   }
 }
+
+/** What befalls streams when a peer dies, is slow or is busy: counted, but nothing to warn of. */
+const ORDINARY_DROPS: ReadonlySet<DropCause> = new Set([
+  'stream-timeout',
+  'stream-refused',
+  'stream-truncated',
+  'stream-idle',
+  'stream-limit',
+])
 
 const EVENT_OF = {
   alive: 'member-up',

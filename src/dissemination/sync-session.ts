@@ -119,7 +119,9 @@ export class SyncSession {
     if (this.#ended) return
     this.#ended = true
     this.#exchange?.close()
-    this.#onEnd({ ok: this.#finished, peer: this.#peer, common: this.#common, error })
+    // Only the good end of the stream says that the last frames have arrived, too.
+    const ok = this.#finished && error === undefined
+    this.#onEnd({ ok, peer: this.#peer, common: this.#common, error })
   }
 
   #take(frame: Reader): boolean {

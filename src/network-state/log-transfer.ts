@@ -40,7 +40,7 @@ export function buildStream(log: LogState, peer: VersionRow | undefined): LogStr
     for (const item of log.dels) if (!log.live.has(item.key) && !log.tombs.has(item.key)) collect(item)
   }
   items.sort((a, b) => a.seq - b.seq)
-  const alive = remembersAll || log.contiguous <= from ? undefined : liveUpTo(log, log.contiguous)
+  const alive = remembersAll ? undefined : liveUpTo(log, log.contiguous)
   const commit: LogCommit = { contiguous: log.contiguous, ranges: log.ranges.copy(), alive }
   return { owner: log.owner, id: log.id, base: log.base, from, items, commit }
 }

@@ -104,7 +104,7 @@ export class OwnerLog implements LogState {
   /** Holds no key that any known operation of this epoch has touched. */
   #shadow: Map<string, Item> | undefined
   #retired = false
-  #hash: Digest | undefined = EMPTY_HASH
+  #hash: Digest | undefined
 
   /** The log takes `shadow` over: entries of the previous epoch, visible until the opening snapshot is complete. */
   constructor(

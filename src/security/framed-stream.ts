@@ -47,21 +47,23 @@ export interface StreamOwner {
 }
 
 /**
- * `opening` until both sides know each other, `confirming` while the side that was connected to waits for the first
- * record, `ending` from this side's final record to the other's, `ended` when both have crossed, `destroyed` when
- * this side cut the stream or it is closed.
+ * `opening` until both sides know each other, `confirming` while the side that was connected to waits for the
+ * first record, `ending` from this side's final record to the other's, `ended` when both have crossed,
+ * `destroyed` when this side cut the stream or it is closed.
  */
 type Phase = 'opening' | 'confirming' | 'open' | 'ending' | 'ended' | 'destroyed'
 
-/** The longest opening message: all that a stranger can make this node store. Leaves room for later versions. */
+/**
+ * The longest opening message: all that a stranger can make this node store. Leaves room for later versions.
+ */
 export const MAX_OPENING_BYTES = 128
 
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Runs one stream, sealed or plain, over a byte stream: hello, reply, an empty record that confirms the reply, frames,
- * a final record. Whoever is connected to learns of a stream only when it is confirmed: a replayed hello never gets
- * that far, for who replays it cannot make the record.
+ * Runs one stream, sealed or plain, over a byte stream: hello, reply, an empty record that confirms the
+ * reply, frames, a final record. Whoever is connected to learns of a stream only when it is confirmed: a
+ * replayed hello never gets that far, for who replays it cannot make the record.
  */
 export class FramedStream implements FrameStream, StreamHandlers {
   readonly #owner: StreamOwner
@@ -92,7 +94,10 @@ export class FramedStream implements FrameStream, StreamHandlers {
     return stream
   }
 
-  /** Takes a stream that came in. Once it is confirmed `admit` says where its frames go, or nothing to refuse it. */
+  /**
+   * Takes a stream that came in. Once it is confirmed `admit` says where its frames go, or nothing to refuse
+   * it.
+   */
   static accept(
     owner: StreamOwner,
     bytes: ByteStream,
@@ -264,7 +269,10 @@ export class FramedStream implements FrameStream, StreamHandlers {
     })
   }
 
-  /** What `onClose` tells. Silence means that all that the other side sent has come, or that this side cut the stream. */
+  /**
+   * What `onClose` tells. Silence means that all that the other side sent has come, or that this side cut the
+   * stream.
+   */
   #outcome(error: Error | undefined): Error | undefined {
     if (this.#phase === 'destroyed') return this.#fault
     if (this.#phase === 'ended') return undefined

@@ -3,13 +3,14 @@ export interface FrameStream {
   /** Where the other end is, `ip:port`. */
   readonly remoteAddress: string
   /**
-   * Sends a frame; before `onOpen` it waits. False says that more than the high-water mark waits, and `onDrain` will
-   * come. Ignored after `end` or `destroy`. Throws a `RangeError` when the frame is too long.
+   * Sends a frame; before `onOpen` it waits. False says that more than the high-water mark waits, and
+   * `onDrain` will come. Ignored after `end` or `destroy`. Throws a `RangeError` when the frame is too long.
    */
   send(frame: Uint8Array): boolean
   /**
-   * Sends what waits and closes in good order, both directions: frames that the other end sent before it heard of the
-   * end still arrive, later ones do not. `onClose` without error means that the other end has got everything.
+   * Sends what waits and closes in good order, both directions: frames that the other end sent before it
+   * heard of the end still arrive, later ones do not. `onClose` without error means that the other end has
+   * got everything.
    */
   end(): void
   /** Drops what waits and closes at once, which the other end sees as an error; `onClose` still comes. */
@@ -23,8 +24,8 @@ export interface FrameHandlers {
   onFrame(frame: Uint8Array): void
   onDrain(): void
   /**
-   * Comes exactly once, last. `error` is missing when the stream ended in good order or `destroy` was called here; it is
-   * a `StreamError` when the exchange went wrong, or what the connection failed with.
+   * Comes exactly once, last. `error` is missing when the stream ended in good order or `destroy` was called
+   * here; it is a `StreamError` when the exchange went wrong, or what the connection failed with.
    */
   onClose(error?: Error): void
 }
@@ -82,8 +83,8 @@ export function encodeFrame(frame: Uint8Array): Uint8Array {
 }
 
 /**
- * Cuts a byte stream into frames, however it is chunked. Each byte is copied at most once, and nothing is allocated for
- * a frame before its length has been found to be within the limit.
+ * Cuts a byte stream into frames, however it is chunked. Each byte is copied at most once, and nothing is
+ * allocated for a frame before its length has been found to be within the limit.
  */
 export class FrameParser {
   /** The longest frame taken; may change between frames. */

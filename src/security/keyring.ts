@@ -9,7 +9,10 @@ const PACKET_SUBKEY = 1
 const STREAM_SUBKEY = 2
 const ID_SUBKEY = 3
 
-/** What one cluster key is used through. Neither fields nor getters hold bytes of it, so that no log or dump shows them. */
+/**
+ * What one cluster key is used through. Neither fields nor getters hold bytes of it, so that no log or dump
+ * shows them.
+ */
 export class Subkeys {
   /** The key's name on the wire: 32 bits that say nothing about the key. */
   readonly id: number
@@ -44,8 +47,8 @@ export class Subkeys {
 }
 
 /**
- * The keys that a node holds: it seals with the first, and opens with the one that a packet or stream names by id.
- * The cluster keys themselves are forgotten once their subkeys are made.
+ * The keys that a node holds: it seals with the first, and opens with the one that a packet or stream names
+ * by id. The cluster keys themselves are forgotten once their subkeys are made.
  */
 export class Keyring {
   readonly #sodium: Sodium
@@ -106,7 +109,10 @@ export class Keyring {
 const HEX = /^[0-9a-f]{64}$/i
 const BASE64 = /^(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?$/
 
-/** The 32 bytes of a key, as a copy: from bytes, 64 hexadecimal digits, base64 or base64url. Else `ERR_KEY_INVALID`. */
+/**
+ * The 32 bytes of a key, as a copy: from bytes, 64 hexadecimal digits, base64 or base64url. Else
+ * `ERR_KEY_INVALID`.
+ */
 export function parseKey(key: Uint8Array | string): Uint8Array {
   const bytes = typeof key === 'string' ? decodeKey(key) : copyKey(key)
   if (bytes.every((byte) => byte === 0)) throw invalid('The key is all zeros')

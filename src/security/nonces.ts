@@ -1,8 +1,9 @@
 import { HearsayError } from '../errors.ts'
 
 /**
- * Nonces are a prefix of 10 random bytes, drawn once, and a counter of 6: unique without a random draw for each use.
- * The prefix names the sender's session and the counter its sequence, which is what replay windows ask for.
+ * Nonces are a prefix of 10 random bytes, drawn once, and a counter of 6: unique without a random draw for
+ * each use. The prefix names the sender's session and the counter its sequence, which is what replay windows
+ * ask for.
  */
 export const WIRE_NONCE_BYTES = 16
 const PREFIX_BYTES = 10
@@ -37,7 +38,9 @@ export class NonceSource {
     this.#sequence = 0
   }
 
-  /** A nonce never given before, in a buffer that the next call changes. Throws `ERR_RUNTIME` when exhausted. */
+  /**
+   * A nonce never given before, in a buffer that the next call changes. Throws `ERR_RUNTIME` when exhausted.
+   */
   next(): Uint8Array {
     if (this.exhausted)
       throw new HearsayError('ERR_RUNTIME', 'The nonce counter is used up: renew the prefix.')

@@ -5,8 +5,8 @@ import { type OpenResult, type PacketCodec, PacketKind, WIRE_VERSION } from './p
 const HEADER_BYTES = 6
 
 /**
- * Packets of a cluster without keys: version, kind, a checksum over label and body, body. The checksum catches
- * corruption and other labels, not adversaries.
+ * Packets of a cluster without keys: version, kind, a checksum over label and body, body. The checksum
+ * catches corruption and other labels, not adversaries.
  */
 export class PlainPackets implements PacketCodec {
   readonly #labelState: number

@@ -4,8 +4,8 @@ import { WIRE_VERSION } from './packet-codec.ts'
 export const PREAMBLE_BYTES = 6
 
 /**
- * Associated data: a preamble and the cluster's label. The same bytes serve every sealing of that kind; only the key
- * id is written anew, and the first `PREAMBLE_BYTES` are what goes on the wire.
+ * Associated data: a preamble and the cluster's label. The same bytes serve every sealing of that kind; only
+ * the key id is written anew, and the first `PREAMBLE_BYTES` are what goes on the wire.
  */
 export function associatedData(kind: number, label: string): Uint8Array {
   const labelBytes = new TextEncoder().encode(label)

@@ -11,8 +11,9 @@ const DEFAULT_RECENT_SESSIONS = 4096
 const DEFAULT_KEPT_SESSIONS = 65_536
 
 /**
- * Sliding windows that let each sequence number of a session through once (the rings of RFC 6479). Sessions are bounded: the
- * least recently used is forgotten, except for those that `keep` protects. All windows share one array of bits.
+ * Sliding windows that let each sequence number of a session through once (the rings of RFC 6479). Sessions
+ * are bounded: the least recently used is forgotten, except for those that `keep` protects. All windows share
+ * one array of bits.
  */
 export class ReplayWindows {
   readonly #mostRecent: number

@@ -28,8 +28,8 @@ export interface SecureTransportOptions {
 
 export interface SecureTransportHandlers {
   /**
-   * A packet that a key holder sealed and that was not received before. The body is the receiver's. `session` names the
-   * sender's process, and is missing in plaintext.
+   * A packet that a key holder sealed and that was not received before. The body is the receiver's. `session`
+   * names the sender's process, and is missing in plaintext.
    */
   onPacket(body: Uint8Array, from: string, session: SessionId | undefined): void
   /** A stream came in and has proven itself. Returns what it tells its events to, or nothing to refuse it. */
@@ -42,7 +42,10 @@ export interface SecureTransportHandlers {
 
 export type DropCause = PacketDrop | `stream-${StreamFault}`
 
-/** Everything is counted from the start, but for `streamsOpen`. Bytes are those of UDP payload and of TCP payload. */
+/**
+ * Everything is counted from the start, but for `streamsOpen`. Bytes are those of UDP payload and of TCP
+ * payload.
+ */
 export interface TransportCounts {
   /** Packets that arrived, the dropped ones included. */
   packetsIn: number
@@ -61,8 +64,9 @@ export interface TransportCounts {
 }
 
 /**
- * The network as the rest of the library sees it: what comes out of here was sealed by a key holder of this cluster, and
- * comes once only. All else is dropped and counted; it raises no exception, gets no answer and changes nothing.
+ * The network as the rest of the library sees it: what comes out of here was sealed by a key holder of this
+ * cluster, and comes once only. All else is dropped and counted; it raises no exception, gets no answer and
+ * changes nothing.
  */
 export class SecureTransport {
   readonly #options: SecureTransportOptions
@@ -152,8 +156,8 @@ export class SecureTransport {
   }
 
   /**
-   * Tells whether a bare connection to an address comes about in time: a kernel that answers for a process that may
-   * not. Calls back once, unless this transport closes first.
+   * Tells whether a bare connection to an address comes about in time: a kernel that answers for a process
+   * that may not. Calls back once, unless this transport closes first.
    */
   witness(to: string, timeoutMs: number, callback: (reached: boolean) => void): void {
     if (this.#transport === undefined) return

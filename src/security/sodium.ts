@@ -24,7 +24,10 @@ export interface SecretStream {
   push(message: Uint8Array, final: boolean): Uint8Array
   /** Opens the next record, or nothing if it is not the one that was pushed next. */
   pull(sealed: Uint8Array): { message: Uint8Array; final: boolean } | undefined
-  /** Wipes and releases the state, which no garbage collector sees. Idempotent; `push` and `pull` throw after it. */
+  /**
+   * Wipes and releases the state, which no garbage collector sees. Idempotent; `push` and `pull` throw after
+   * it.
+   */
   free(): void
 }
 

@@ -17,13 +17,15 @@ import type { Sodium } from './sodium.ts'
 /*
  * The pattern is NNpsk0 of the Noise framework (revision 34), on X25519, XChaCha20-Poly1305 and BLAKE2b:
  *
- *   hello  version · kind · key id (4) · nonce (16) · sealed under the cluster's stream key: e_i (32), tag (16)
+ *   hello  version · kind · key id (4) · nonce (16) · sealed under the stream subkey: e_i (32), tag (16)
  *   reply  version · kind · e_r (32) · tag (16)
  *
- *   secret = BLAKE2b-256 under the stream key of: protocol name · hello · reply without its tag · X25519(e_i, e_r) · label
+ *   root   BLAKE2b-256, keyed with the stream subkey, of
+ *          protocol name · hello · reply without its tag · X25519(e_i, e_r) · label
  *
- * `crypto_kdf` makes three keys of the secret: for the reply's tag, and for the secretstream of either direction. So each
- * of them depends on the whole exchange, on version, label and role, on the cluster's key and on both ephemeral keys.
+ * `crypto_kdf` makes three keys of the root: for the reply's tag, and for the secretstream of either
+ * direction. So each of them depends on the whole exchange, on version, label and role, on the cluster's key
+ * and on both ephemeral keys.
  */
 const PROTOCOL = new TextEncoder().encode('hearsay stream NNpsk0 25519 XChaChaPoly BLAKE2b 1')
 const CONTEXT = 'hs.strm1'
