@@ -1,13 +1,14 @@
-import { AntiEntropy, STREAM_SYNC } from './dissemination/anti-entropy.ts'
+import { AntiEntropy } from './dissemination/anti-entropy.ts'
 import { Gossip } from './dissemination/gossip.ts'
 import type { Peer } from './dissemination/peer.ts'
 import type { SyncDomain, SyncOutcome } from './dissemination/sync-session.ts'
 import { HearsayError } from './errors.ts'
 import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
-import { Joining } from './joining.ts'
+import { Inbound } from './inbound.ts'
+import { Joining } from './membership/joining.ts'
 import type { Member, Verdict } from './membership/member.ts'
 import { MEMBERS_DOMAIN, Membership } from './membership/membership.ts'
-import { answerByStream, pingByStream, STREAM_PING } from './membership/stream-ping.ts'
+import { pingByStream } from './membership/stream-ping.ts'
 import { collectMetrics, type Metrics } from './metrics.ts'
 import type { Network } from './network-state/network.ts'
 import { NetworkState } from './network-state/network-state.ts'
@@ -19,25 +20,13 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './options.ts'
-import { formatAddress, isWildcard, parseAddress } from './runtime/address.ts'
+import { addressForOthers, parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
-import type { FrameHandlers, FrameStream } from './security/frames.ts'
 import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
 import { Topology } from './topology/topology.ts'
-import type { Reader } from './wire/bytes.ts'
-import { readEntryEvent } from './wire/entry-event.ts'
-import { type MemberRecord, readMemberRecord } from './wire/member-record.ts'
-import {
-  MAX_VERSION,
-  MESSAGE,
-  MIN_VERSION,
-  readAck,
-  readIndirectPing,
-  readMessages,
-  readNack,
-  readPing,
-} from './wire/messages.ts'
+import type { MemberRecord } from './wire/member-record.ts'
+import { MAX_VERSION, MIN_VERSION } from './wire/messages.ts'
 
 const STREAM_IDLE_MS = 15_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
@@ -61,7 +50,7 @@ export class Cluster {
   readonly #networkState: NetworkState
   readonly #topology: Topology
   readonly #joining: Joining
-  readonly #counts = { malformed: 0 }
+  readonly #inbound: Inbound
   #state: State = 'starting'
   #twin: MemberRecord | undefined
   #closing: Promise<void> | undefined
@@ -180,6 +169,7 @@ export class Cluster {
         ),
       checkName,
     })
+    this.#inbound = new Inbound(this.#membership, this.#networkState, this.#antiEntropy)
     this.#joining = new Joining(runtime, options, {
       isSelf: (address) => address === this.#membership.self.address || address === transport.address,
       sync: (address, onEnd) => this.#sync(address, onEnd),
@@ -281,7 +271,7 @@ export class Cluster {
       antiEntropy: this.#antiEntropy,
       membership: this.#membership,
       networkState: this.#networkState,
-      malformed: this.#counts.malformed,
+      malformed: this.#inbound.malformed,
       now: this.#runtime.now(),
     })
   }
@@ -335,6 +325,7 @@ export class Cluster {
 
   async #close(): Promise<void> {
     this.#state = 'closed'
+    this.#inbound.close()
     this.#joining.stop()
     this.#antiEntropy.stop()
     this.#gossip.stop()
@@ -350,71 +341,19 @@ export class Cluster {
     throw new HearsayError('ERR_CLOSED', 'This node has left or was closed; start a new one.')
   }
 
-  // What comes in
+  // Inner workings
 
   #handlers(): SecureTransportHandlers {
+    const inbound = this.#inbound
     return {
-      onPacket: (body, from) => this.#onPacket(body, from),
-      onStream: (stream) => this.#onStream(stream),
+      onPacket: (body, from) => inbound.onPacket(body, from),
+      onStream: (stream) => inbound.onStream(stream),
       onFault: (cause) => this.#onFault(cause),
       onDrop: (cause, from) => {
         if (ORDINARY_DROPS.has(cause)) return
         this.#events.warn('WARN_TRAFFIC_DROPPED', `Traffic from ${from} was dropped: ${cause}.`)
       },
     }
-  }
-
-  #onPacket(body: Uint8Array, from: string): void {
-    if (this.#state === 'closed') return
-    if (!readMessages(body, (type, payload) => this.#onMessage(type, payload, from))) this.#counts.malformed++
-  }
-
-  readonly #readRecord = (payload: Reader): MemberRecord =>
-    readMemberRecord(payload, (id) => this.#membership.members.byId(id)?.record)
-
-  /** False for a message that is ill-formed; what came before it in the packet counts. */
-  #onMessage(type: number, payload: Reader, from: string): boolean {
-    switch (type) {
-      case MESSAGE.ping:
-        return decoded(payload, readPing, (ping) => this.#membership.onPing(ping, from))
-      case MESSAGE.ack:
-        return decoded(payload, readAck, (ack) => this.#membership.onAck(ack, from))
-      case MESSAGE.indirectPing:
-        return decoded(payload, readIndirectPing, (request) => this.#membership.onIndirectPing(request, from))
-      case MESSAGE.nack:
-        return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
-      case MESSAGE.member:
-        return decoded(payload, this.#readRecord, (record) => this.#membership.learn(record))
-      case MESSAGE.entry:
-        return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
-      default:
-        return true
-    }
-  }
-
-  /** The first frame of a stream says what it is for. */
-  #onStream(stream: FrameStream): FrameHandlers | undefined {
-    if (this.#state === 'closed') return undefined
-    let handlers: FrameHandlers | undefined
-    return {
-      onOpen() {},
-      onFrame: (frame) => {
-        if (handlers !== undefined) handlers.onFrame(frame)
-        else handlers = this.#openStream(stream, frame)
-      },
-      onDrain: () => handlers?.onDrain(),
-      onClose: (error) => handlers?.onClose(error),
-    }
-  }
-
-  #openStream(stream: FrameStream, opening: Uint8Array): FrameHandlers | undefined {
-    this.#membership.heardByStream()
-    if (opening[0] === STREAM_SYNC) return this.#antiEntropy.accept(stream)
-    if (opening[0] === STREAM_PING) {
-      return answerByStream(stream, opening, (id, nonce) => this.#membership.isTarget(id, nonce))
-    }
-    stream.destroy()
-    return undefined
   }
 
   #onFault(cause: unknown): void {
@@ -479,7 +418,7 @@ export class Cluster {
     return {
       name: this.#options.name,
       address:
-        this.#options.advertise ?? reachableAddress(this.#transport.address, this.#runtime.localAddresses()),
+        this.#options.advertise ?? addressForOthers(this.#transport.address, this.#runtime.localAddresses()),
       epoch: { time: Math.floor(this.#runtime.wallClock()), nonce: this.#runtime.randomUint32() },
       incarnation: 0,
       left: false,
@@ -508,13 +447,6 @@ const EVENT_OF = {
   left: 'member-left',
 } as const satisfies Record<Verdict, keyof ClusterEvents>
 
-function decoded<T>(payload: Reader, read: (reader: Reader) => T, handle: (value: T) => void): boolean {
-  const value = read(payload)
-  if (payload.failed) return false
-  handle(value)
-  return true
-}
-
 function snapshot(member: Member): MemberSnapshot {
   const { name, address, metadata, epoch, incarnation } = member.record
   return Object.freeze({
@@ -532,13 +464,4 @@ function conflict(twin: MemberRecord): HearsayError {
     'ERR_NAME_CONFLICT',
     `The name '${twin.name}' is used by a live process at ${twin.address}; give this node another name.`,
   )
-}
-
-/** What to tell others when bound to all addresses: the first of this host that is of the same family. */
-function reachableAddress(bound: string, local: readonly string[]): string {
-  const { host, port, family } = parseAddress(bound)
-  if (!isWildcard(host)) return bound
-  const isV4 = (ip: string): boolean => !ip.includes(':')
-  const own = local.find((ip) => isV4(ip) === (family === 4)) ?? local.find((ip) => family === 6 || isV4(ip))
-  return formatAddress(own ?? (family === 4 ? '127.0.0.1' : '::1'), port)
 }

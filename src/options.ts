@@ -1,11 +1,9 @@
 import { HearsayError } from './errors.ts'
+import type { Seeds } from './membership/joining.ts'
 import { parseAddress } from './runtime/address.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { utf8Length } from './wire/bytes.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES, MIN_PACKET_BYTES } from './wire/limits.ts'
-
-/** Where to look for other members: addresses, or a function that is asked anew at every try. */
-export type Seeds = readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
 
 export type Profile = 'lan' | 'wan' | 'local'
 

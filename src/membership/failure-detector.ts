@@ -35,9 +35,6 @@ export interface ProbeHost {
 const MAX_TIMEOUT_STRETCH = 4
 /** How many of its usual round trips a ping may take. */
 const RTT_ALLOWANCE = 3
-/** Nacks leave when this much of the helper's budget is used up, so that they are back in time. */
-export const NACK_AT = 0.8
-
 /**
  * The probing of SWIM (Das, Gupta, Motivala 2002), pipelined: each interval one member is pinged; if it stays silent others
  * and a stream are tried; if all stay silent it is accused. A slow probe never delays the next one.

@@ -30,7 +30,7 @@ export class Isolation {
   check(now: number, others: boolean, intervalMs: number): void {
     // Time in which this node itself stood still is nobody's silence.
     const stalled = now - this.#checkedAt - intervalMs
-    if (stalled > intervalMs) this.#heardAt += stalled
+    if (stalled > intervalMs) this.#heardAt = Math.min(now, this.#heardAt + stalled)
     this.#checkedAt = now
     if (!others) this.#heardAt = now
     else if (!this.#isolated && now - this.#heardAt >= this.#timeoutMs) this.#set(true)

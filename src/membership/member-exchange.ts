@@ -2,6 +2,7 @@ import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
 import { type Reader, Writer } from '../wire/bytes.ts'
 import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
 import { type Member, recordHash } from './member.ts'
+import { MAX_MEMBERS } from './member-list.ts'
 
 /** What an exchange needs of the members at its node. */
 export interface MemberExchangeHost {
@@ -63,7 +64,7 @@ export class MemberExchange implements SyncExchange {
   receive(frame: Reader): boolean {
     const type = frame.u8()
     if (this.#heardEnd) return false
-    if (type === SUMMARY && this.#role === 'responder') return this.#hearSummary(frame)
+    if (type === SUMMARY && this.#role === 'responder' && !this.#sentEnd) return this.#hearSummary(frame)
     if (type === WANTED && this.#role === 'initiator') return this.#hearWanted(frame)
     if (type === RECORDS) return this.#hearRecords(frame)
     if (type === END) return this.#hearEnd()
@@ -96,7 +97,7 @@ export class MemberExchange implements SyncExchange {
       const summary = frame.u32()
       if (!frame.failed) this.#theirs.set(id, summary)
     }
-    if (frame.failed) return false
+    if (frame.failed || this.#theirs.size > MAX_MEMBERS) return false
     if (last) this.#answerSummary()
     return true
   }
@@ -125,13 +126,18 @@ export class MemberExchange implements SyncExchange {
     const count = frame.varint()
     if (count > IDS_PER_FRAME) return false
     for (let i = 0; i < count; i++) this.#wanted.push(frame.u32())
-    return !frame.failed
+    return !frame.failed && this.#wanted.length <= MAX_MEMBERS
   }
 
   #hearRecords(frame: Reader): boolean {
     const count = frame.varint()
     const records: MemberRecord[] = []
-    for (let i = 0; i < count && !frame.failed; i++) records.push(readMemberRecord(frame))
+    for (let i = 0; i < count && !frame.failed; i++) {
+      // Each has its length, so that what a later version appends to it is skipped.
+      const record = frame.slice(frame.varint())
+      records.push(readMemberRecord(record))
+      if (record.failed) return false
+    }
     if (frame.failed) return false
     for (const record of records) this.#host.learn(record)
     return true
@@ -157,6 +163,7 @@ export class MemberExchange implements SyncExchange {
 
   #sendRecords(records: readonly MemberRecord[]): void {
     const writer = new Writer()
+    const encoder = new Writer()
     let count = 0
     const flush = (): void => {
       if (count > 0)
@@ -165,7 +172,7 @@ export class MemberExchange implements SyncExchange {
       count = 0
     }
     for (const record of records) {
-      writeMemberRecord(writer, record)
+      writer.bytes(writeMemberRecord(encoder.reset(), record).view())
       if (++count && writer.length >= RECORD_BYTES_PER_FRAME) flush()
     }
     flush()

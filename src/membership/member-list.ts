@@ -2,6 +2,9 @@ import type { Digest } from '../dissemination/sync-session.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
 import { identityHash, Member, type Verdict } from './member.ts'
 
+/** Members beyond this are not learnt: a bound on what peers can make a node hold. */
+export const MAX_MEMBERS = 65_536
+
 /**
  * All members that this node knows of, itself included, with the indices that others need: live members for random
  * picks, the ring for the probe schedule, and the digest, all kept up to date with every change.

@@ -32,6 +32,9 @@ export interface LogExchangeHost {
   changed(): void
 }
 
+/** A bound on what a peer can make this node hold. */
+const MAX_ROWS = 65_536
+
 /**
  * One side of the exchange of one network's logs; both sides do the same. Each tells by version rows what it has, then sends
  * the other what that lacks: log by log a header, items in slices, a commit. Only the commit moves the contiguous line,
@@ -127,7 +130,7 @@ export class LogExchange implements SyncExchange {
   #hearRows(frame: Reader): boolean {
     if (this.#heardRows) return false
     const part = readRows(frame)
-    if (part === undefined) return false
+    if (part === undefined || this.#theirRows.length + part.rows.length > MAX_ROWS) return false
     this.#theirRows.push(...part.rows)
     if (!part.last) return true
     this.#heardRows = true

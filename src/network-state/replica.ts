@@ -2,7 +2,8 @@ import { BroadcastQueue } from '../dissemination/broadcast-queue.ts'
 import type { NewsSource } from '../dissemination/gossip.ts'
 import { type Peer, sample } from '../dissemination/peer.ts'
 import type { Digest, SyncDomain } from '../dissemination/sync-session.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import { TokenBucket } from '../dissemination/token-bucket.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { Writer } from '../wire/bytes.ts'
 import { type EntryEvent, type EntryItem, writeEntryEvent } from '../wire/entry-event.ts'
 import type { EpochId } from '../wire/epoch.ts'
@@ -37,6 +38,9 @@ export interface ReplicaHost {
 }
 
 const QUEUE_CAPACITY = 16_384
+const BUMPS_PER_MINUTE = 3
+/** How long entries of an owner's previous epoch outlast the beginning of one whose opening snapshot never completes. */
+const SHADOW_TTL_MS = 30_000
 
 /** The state of one network at this node: logs, view, news, and how it is brought to agreement with others. */
 export class Replica implements NewsSource, ViewSource, LogExchangeHost {
@@ -50,7 +54,9 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   readonly parking: Parking = new Parking()
   readonly #host: ReplicaHost
   readonly #encoder = new Writer()
+  readonly #bumps = new TokenBucket(BUMPS_PER_MINUTE / 60, BUMPS_PER_MINUTE)
   #own: OwnLog | undefined
+  #shadowTimer: Timer | undefined
   #digest: Digest | undefined
   #peers: readonly Peer[] | undefined
   readonly counts = { applied: 0, duplicates: 0, stale: 0, refused: 0, parked: 0, bumps: 0 }
@@ -82,9 +88,12 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     return this.#own
   }
 
-  /** Begins a new epoch above one that others have seen, with the same entries. */
+  /**
+   * Begins a new epoch above one that others have seen, with the same entries. Two live processes of one name would do
+   * so for ever: beyond a few a minute this one stops.
+   */
   bump(seen: EpochId): void {
-    if (this.#own === undefined) return
+    if (this.#own === undefined || !this.#bumps.take(this.#host.runtime.now())) return
     this.counts.bumps++
     this.#own.bump(seen)
     this.#epochOpened()
@@ -122,6 +131,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
         this.counts.applied++
         this.#host.clock.witness(item.stamp)
         this.#spread(event)
+        if (base > 0) this.#awaitSnapshots()
         this.changed()
         break
       case 'duplicate':
@@ -149,6 +159,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   /** An owner has opened a log of this epoch here: an older one gives way. */
   expectEpoch(owner: string, id: EpochId, base: number): void {
     this.logs.logFor(owner, id, base)
+    if (base > 0) this.#awaitSnapshots()
     this.#digest = undefined
   }
 
@@ -238,6 +249,15 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#host.epochOpened(id, log.base)
     for (const item of log.live.values()) this.#broadcast(item)
     this.changed()
+  }
+
+  /** Looks after a while whether opening snapshots have completed, and ends the shadows of those that have not. */
+  #awaitSnapshots(): void {
+    if (this.#shadowTimer !== undefined) return
+    this.#shadowTimer = this.#host.runtime.setTimer(SHADOW_TTL_MS, () => {
+      this.#shadowTimer = undefined
+      for (const log of this.logs) log.dropShadow()
+    })
   }
 
   #broadcast(item: EntryItem): void {

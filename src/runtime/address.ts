@@ -44,6 +44,15 @@ export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
+/** What to tell others of a bound address: for a wildcard the first address of this host that is of its family. */
+export function addressForOthers(bound: string, local: readonly string[]): string {
+  const { host, port, family } = parseAddress(bound)
+  if (!isWildcard(host)) return bound
+  const isV4 = (ip: string): boolean => !ip.includes(':')
+  const own = local.find((ip) => isV4(ip) === (family === 4)) ?? local.find((ip) => family === 6 || isV4(ip))
+  return formatAddress(own ?? (family === 4 ? '127.0.0.1' : '::1'), port)
+}
+
 /** The one spelling of an IP address, without brackets; nothing if it is none. */
 export function canonicalIp(text: string): string | undefined {
   const bytes = parseIp(text)

@@ -12,6 +12,8 @@ export interface EpochId {
 /** Below every real epoch: "no life known". */
 export const NO_EPOCH: EpochId = { time: 0, nonce: 0 }
 
+const EPOCH_TIME_LIMIT = 2 ** 47
+
 /** Negative, zero or positive, as `a` is before, equal to or after `b`. */
 export function compareEpochs(a: EpochId, b: EpochId): number {
   return a.time - b.time || a.nonce - b.nonce
@@ -26,6 +28,9 @@ export function writeEpoch(writer: Writer, epoch: EpochId): Writer {
   return writer.u48(epoch.time).u32(epoch.nonce)
 }
 
+/** A time of 2^47 and more (the year 6429) fails the reader: there must always be room for a later life. */
 export function readEpoch(reader: Reader): EpochId {
-  return { time: reader.u48(), nonce: reader.u32() }
+  const time = reader.u48()
+  if (time >= EPOCH_TIME_LIMIT) reader.fail()
+  return { time, nonce: reader.u32() }
 }

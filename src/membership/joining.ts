@@ -1,7 +1,9 @@
-import type { SyncOutcome } from './dissemination/sync-session.ts'
-import type { Seeds } from './options.ts'
-import { formatAddress, parseAddress } from './runtime/address.ts'
-import type { Runtime, Timer } from './runtime/runtime.ts'
+import type { SyncOutcome } from '../dissemination/sync-session.ts'
+import { formatAddress, parseAddress } from '../runtime/address.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+
+/** Where to look for other members: addresses, or a function that is asked anew at every try. */
+export type Seeds = readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
 
 export interface JoiningOptions {
   readonly joinTimeoutMs: number

@@ -1,0 +1,200 @@
+import type { Runtime } from '../runtime/runtime.ts'
+import { compareEpochs, type EpochId } from '../wire/epoch.ts'
+import type { MemberRecord } from '../wire/member-record.ts'
+import type { Dialogue } from './dialogue.ts'
+import { comparePrecedence, memberId } from './member.ts'
+import type { MemberList } from './member-list.ts'
+import type { Pings } from './pings.ts'
+
+export interface IdentityOptions {
+  readonly probeTimeoutMs: number
+}
+
+export interface IdentityHost {
+  /** This node's own record has changed and is to be told. */
+  publish(): void
+  /** This node's epoch was raised above one that others remember. */
+  epochRaised(epoch: EpochId): void
+  /** Another live process uses this node's name. */
+  twinFound(record: MemberRecord): void
+}
+
+const NAME_CHECK_TRIES = 3
+
+/**
+ * This node's own record, which it alone writes: claims the name at the start, refutes what is said of it, and tells a ghost of
+ * its own past from a twin that lives.
+ */
+export class Identity {
+  readonly #runtime: Runtime
+  readonly #options: IdentityOptions
+  readonly #members: MemberList
+  readonly #pings: Pings
+  readonly #dialogue: Dialogue
+  readonly #host: IdentityHost
+  #announced = false
+  /** The record of another life under this node's name, heard before the own one was announced. */
+  #former: MemberRecord | undefined
+  #checkingTwin = false
+  refutations = 0
+
+  constructor(
+    runtime: Runtime,
+    options: IdentityOptions,
+    members: MemberList,
+    pings: Pings,
+    dialogue: Dialogue,
+    host: IdentityHost,
+  ) {
+    this.#runtime = runtime
+    this.#options = options
+    this.#members = members
+    this.#pings = pings
+    this.#dialogue = dialogue
+    this.#host = host
+  }
+
+  /** While false, this node's record is kept back: its name is not yet known to be free. */
+  get announced(): boolean {
+    return this.#announced
+  }
+
+  get #record(): MemberRecord {
+    return this.#members.self.record
+  }
+
+  /** Makes this node known, with an epoch above every earlier life of its name. Idempotent. */
+  announce(): void {
+    if (this.#announced) return
+    this.#announced = true
+    const former = this.#former
+    if (former !== undefined && compareEpochs(former.epoch, this.#record.epoch) >= 0)
+      this.#raise(former.epoch)
+    this.#host.publish()
+  }
+
+  /** Calls back once it is clear that the name is this node's own; never, if a live process holds it. */
+  claimName(onFree: () => void): void {
+    const former = this.#former
+    const free = (): void => {
+      this.announce()
+      onFree()
+    }
+    if (this.#announced || former === undefined || former.left || former.address === this.#record.address) {
+      free()
+      return
+    }
+    this.#ask(former, (answered) => {
+      if (answered) this.#host.twinFound(former)
+      else free()
+    })
+  }
+
+  /** Somebody's record of this very name. */
+  hear(record: MemberRecord): void {
+    const own = this.#record
+    const order = compareEpochs(record.epoch, own.epoch)
+    if (!this.#announced) {
+      if (order !== 0 && (this.#former === undefined || comparePrecedence(record, this.#former) > 0)) {
+        this.#former = record
+      }
+      return
+    }
+    if (order < 0 || own.left) return
+    if (order > 0) this.#meetHigherEpoch(record)
+    else if (record.incarnation > own.incarnation || this.#speaksAgainst(record))
+      this.#refute(record.incarnation)
+  }
+
+  /** The log of the built-in network had to open a higher epoch: the member's is the same. */
+  adoptEpoch(epoch: EpochId): void {
+    if (compareEpochs(epoch, this.#record.epoch) > 0) this.#change({ epoch, incarnation: 0 })
+  }
+
+  setMetadata(metadata: Uint8Array): void {
+    this.#change({ metadata, incarnation: this.#record.incarnation + 1 })
+  }
+
+  leave(): void {
+    this.#members.update(this.#members.self, { ...this.#record, left: true }, 'left', this.#runtime.now())
+    this.#host.publish()
+  }
+
+  #speaksAgainst(record: MemberRecord): boolean {
+    if (record.incarnation !== this.#record.incarnation) return false
+    return record.left || record.hard.length > 0 || record.soft.length > 0
+  }
+
+  #refute(heard: number): void {
+    this.refutations++
+    this.#change({ incarnation: Math.max(this.#record.incarnation, heard) + 1 })
+  }
+
+  /** Somebody remembers a later life of this name: a ghost of our own, or a twin. */
+  #meetHigherEpoch(record: MemberRecord): void {
+    if (record.left || record.address === this.#record.address) {
+      this.#raise(record.epoch)
+      this.#host.publish()
+      return
+    }
+    if (this.#checkingTwin) return
+    this.#checkingTwin = true
+    this.#ask(record, (answered) => {
+      this.#checkingTwin = false
+      if (answered) {
+        this.#host.twinFound(record)
+      } else if (compareEpochs(record.epoch, this.#record.epoch) > 0) {
+        this.#raise(record.epoch)
+        this.#host.publish()
+      }
+    })
+  }
+
+  /** Pings the life of a record, a few times; tells whether that very life answered. */
+  #ask(record: MemberRecord, onResult: (answered: boolean) => void): void {
+    let tries = 0
+    let answered = false
+    const ping = this.#pings.open({
+      onAck: () => {
+        if (answered) return
+        answered = true
+        ping.close()
+        onResult(true)
+      },
+    })
+    const attempt = (): void => {
+      if (answered) return
+      if (tries++ === NAME_CHECK_TRIES) {
+        ping.close()
+        onResult(false)
+        return
+      }
+      this.#dialogue.pingAddress(record.address, memberId(record.name), record.epoch.nonce, ping.token)
+      this.#runtime.setTimer(this.#options.probeTimeoutMs, () => this.#runtime.afterPendingIo(attempt))
+    }
+    attempt()
+  }
+
+  #raise(above: EpochId): void {
+    const time = Math.max(Math.floor(this.#runtime.wallClock()), above.time + 1)
+    const epoch = { time, nonce: this.#record.epoch.nonce }
+    this.#store({ epoch, incarnation: 0 })
+    this.#host.epochRaised(epoch)
+  }
+
+  #change(change: Partial<MemberRecord>): void {
+    this.#store(change)
+    if (this.#announced) this.#host.publish()
+  }
+
+  /** A new incarnation or epoch has no accusers yet. */
+  #store(change: Partial<MemberRecord>): void {
+    const { self } = this.#members
+    this.#members.update(
+      self,
+      { ...self.record, ...change, hard: [], soft: [] },
+      self.verdict,
+      this.#runtime.now(),
+    )
+  }
+}
