@@ -1,0 +1,84 @@
+import { checkInvariants } from './invariants.ts'
+import { distribution } from './measure.ts'
+import { Observer } from './observer.ts'
+import type { Report } from './report-json.ts'
+import { type Context, type Measured, resolveParameters } from './scenario.ts'
+import { type CommonName, networkOptions, totalRanMs, totalTraffic } from './scenarios/common.ts'
+import type { AnyScenario } from './scenarios/index.ts'
+import { Simulation } from './simulation.ts'
+
+export interface RunOptions {
+  readonly scenario: AnyScenario
+  readonly nodes: number
+  readonly seed: number
+  readonly minutes?: number
+  readonly set?: Readonly<Record<string, number>>
+  /** To be told of every step of the story. */
+  readonly progress?: (text: string, sim: Simulation) => void
+}
+
+/** Everything of a report that depends on the arguments alone. */
+export type Outcome = Omit<Report, 'wallMs' | 'speedup' | 'peakRssMb' | 'steps'>
+
+/** Tells one scenario to one simulated cluster. The same options give the same outcome. */
+export async function runScenario(options: RunOptions): Promise<Outcome> {
+  const { scenario, nodes, seed, minutes, progress } = options
+  const set = resolveParameters(scenario, options.set ?? {})
+  const sim = new Simulation({ seed, network: networkOptions(set) })
+  const observer = new Observer(sim, nodes)
+  const measured: Measured = { violations: [] }
+  const context: Context<CommonName> = {
+    sim,
+    observer,
+    nodes,
+    minutes,
+    random: sim.world.random.fork('workload'),
+    set,
+    progress: (text) => progress?.(text, sim),
+    measured,
+    networks: [],
+  }
+  await scenario.run(context)
+  progress?.('checking invariants', sim)
+  const invariants = checkInvariants(context)
+  const { firstMs, everyoneMs } = observer.detections()
+  return {
+    scenario: scenario.name,
+    nodes,
+    seed,
+    parameters: set,
+    virtualMs: sim.now,
+    events: sim.world.events,
+    traceHash: sim.traceHash,
+    traffic: traffic(context),
+    join: { everyoneMs: measured.joinMs ?? null },
+    detection: {
+      crashes: observer.crashCount,
+      firstMs: distribution(firstMs),
+      everyoneMs: distribution(everyoneMs),
+    },
+    falsePositives: measured.falsePositives
+      ? {
+          healthy: observer.falseHealthy,
+          anomalous: observer.falseAnomalous,
+          suspicions: observer.suspicions,
+        }
+      : null,
+    convergence: { everyoneMs: distribution(measured.convergenceMs ?? []) },
+    warnings: Object.fromEntries(observer.warnings),
+    invariants,
+  }
+}
+
+function traffic({ sim, measured }: Context): Report['traffic'] {
+  if (measured.trafficFrom === undefined || sim.now === measured.trafficFrom.atMs) return null
+  const sent = totalTraffic({ sim }).add(measured.trafficFrom.total, -1)
+  const nodeSeconds = (totalRanMs({ sim }) - measured.trafficFrom.ranMs) / 1000
+  return {
+    packetsPerNodePerSecond: sent.packetsSent / nodeSeconds,
+    bytesPerNodePerSecond: sent.bytesSent / nodeSeconds,
+    streamBytesPerNodePerSecond: sent.streamBytesSent / nodeSeconds,
+    streamsPerNodePerSecond: sent.streamsOpened / nodeSeconds,
+    packetsOverflowed: sent.packetsOverflowed,
+  }
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { Observer } from '../../sim/observer.ts'
+import { Simulation } from '../../sim/simulation.ts'
+import type { Cluster } from '../../src/cluster.ts'
+
+type Event = 'up' | 'suspect' | 'failed' | 'left'
+const STATUS = { up: 'alive', suspect: 'suspect', failed: 'failed', left: 'left' } as const
+
+/** Nodes that say of each other what the test wants. */
+class Theatre {
+  readonly sim = new Simulation()
+  readonly observer: Observer
+  readonly #listeners = new Map<string, (member: unknown) => void>()
+
+  constructor(names: readonly string[]) {
+    this.observer = new Observer(this.sim, names.length)
+    for (const name of names) this.start(name)
+    for (const one of names) for (const other of names) if (one !== other) this.say(one, 'up', other)
+  }
+
+  start(name: string): void {
+    const cluster = {
+      members: () => [],
+      on: (event: string, listener: (member: unknown) => void) =>
+        this.#listeners.set(`${name} ${event}`, listener),
+    }
+    this.observer.watch(name, cluster as unknown as Cluster)
+  }
+
+  say(observer: string, event: Event, subject: string): void {
+    this.#listeners.get(`${observer} member-${event}`)!({ name: subject, status: STATUS[event] })
+  }
+
+  at(ms: number): this {
+    this.sim.world.now = ms
+    return this
+  }
+}
+
+describe('Observer', () => {
+  it('measures from a crash to the first survivor who knows, and to the last', () => {
+    const theatre = new Theatre(['a', 'b', 'c', 'd'])
+    theatre.at(1000).observer.crashed('d')
+    theatre.at(1500).say('b', 'failed', 'd')
+    theatre.at(1600).say('a', 'suspect', 'd')
+    expect(theatre.observer.allNoticed()).toBe(false)
+    theatre.at(1700).say('a', 'failed', 'd')
+    theatre.at(1900).say('c', 'failed', 'd')
+    theatre.at(2500).say('c', 'failed', 'd')
+    expect(theatre.observer.allNoticed()).toBe(true)
+    expect(theatre.observer.detections()).toEqual({ firstMs: [500], everyoneMs: [900] })
+    expect([theatre.observer.falseHealthy, theatre.observer.suspicions]).toEqual([0, 0])
+  })
+
+  it('waits for nobody who has crashed meanwhile', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    theatre.at(1000).observer.crashed('c')
+    theatre.at(2000).say('a', 'failed', 'c')
+    theatre.at(3000).observer.crashed('b')
+    theatre.at(5000).say('a', 'failed', 'b')
+    expect(theatre.observer.detections()).toEqual({ firstMs: [1000, 2000], everyoneMs: [2000, 2000] })
+  })
+
+  it('counts wrong verdicts by whether something was the matter with either node', () => {
+    const theatre = new Theatre(['a', 'b', 'c', 'd'])
+    theatre.say('a', 'suspect', 'b')
+    theatre.say('a', 'failed', 'b')
+    theatre.say('b', 'failed', 'c')
+    theatre.observer.impair('d')
+    theatre.say('a', 'failed', 'd')
+    theatre.say('d', 'failed', 'a')
+    theatre.observer.excuse((one, other) => one === 'c' && other === 'b')
+    theatre.say('c', 'failed', 'b')
+    theatre.say('c', 'suspect', 'b')
+    expect(theatre.observer).toMatchObject({ falseHealthy: 2, falseAnomalous: 2, suspicions: 1 })
+  })
+
+  it('knows when everyone takes everyone for alive or suspect, and nobody else', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    expect(theatre.observer.agreed()).toBe(true)
+    theatre.say('a', 'suspect', 'b')
+    expect(theatre.observer.agreed()).toBe(true)
+    theatre.say('a', 'failed', 'b')
+    expect(theatre.observer.agreed()).toBe(false)
+    expect(theatre.observer.sees('b', ['a', 'b', 'c'])).toBe(true)
+    expect(theatre.observer.sees('a', ['a', 'b', 'c'])).toBe(false)
+    expect(theatre.observer.sees('a', ['a', 'c'])).toBe(true)
+    theatre.say('a', 'up', 'b')
+    theatre.observer.crashed('c')
+    expect(theatre.observer.agreed()).toBe(false)
+    theatre.say('a', 'failed', 'c')
+    theatre.say('b', 'left', 'c')
+    expect(theatre.observer.agreed()).toBe(true)
+    expect(theatre.observer.view('b', 'c')).toBe('left')
+  })
+
+  it('knows nothing of a node that has started anew until it says so', () => {
+    const theatre = new Theatre(['a', 'b'])
+    theatre.observer.crashed('b')
+    theatre.say('a', 'failed', 'b')
+    theatre.start('b')
+    theatre.say('a', 'up', 'b')
+    expect(theatre.observer.agreed()).toBe(false)
+    theatre.say('b', 'up', 'a')
+    expect(theatre.observer.agreed()).toBe(true)
+  })
+})
