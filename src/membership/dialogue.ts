@@ -49,6 +49,8 @@ export class Dialogue {
   /** Pings whoever is at an address; only the life named answers. */
   pingAddress(to: string, targetId: number, targetNonce: number, token: Token, member?: Member): void {
     this.#host.send(to, member, (writer) => {
+      // Doubts come first: the refutation is then among the news that fill the answer.
+      this.#writeDoubts(writer, member)
       writePing(writer, {
         token,
         round: this.#schedule.round,
@@ -58,7 +60,6 @@ export class Dialogue {
         members: this.#members.digest().low,
         digests: member === undefined ? [] : this.#host.digestsFor(member),
       })
-      this.#writeDoubts(writer, member)
     })
   }
 
@@ -118,9 +119,14 @@ export class Dialogue {
     return writer.copy()
   }
 
-  /** Whoever is doubted is told so with every packet, so that it can refute in the same round trip. */
+  /**
+   * Whoever is doubted is told so with every packet, so that it can refute in the same round trip. It may doubt us as well, by
+   * what it heard before we refuted: so it is told of us, too.
+   */
   #writeDoubts(writer: Writer, member: Member | undefined): void {
-    if (member !== undefined && member.verdict !== 'alive') writeRecord(writer, member)
+    if (member === undefined || member.verdict === 'alive') return
+    writeRecord(writer, member)
+    writeRecord(writer, this.#members.self)
   }
 }
 

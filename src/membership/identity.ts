@@ -1,3 +1,4 @@
+import { TokenBucket } from '../dissemination/token-bucket.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { compareEpochs, type EpochId } from '../wire/epoch.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
@@ -20,6 +21,8 @@ export interface IdentityHost {
 }
 
 const NAME_CHECK_TRIES = 3
+/** Old accusations go on travelling for a while after a refutation; they are not worth a new round each. */
+const REMINDERS_PER_SECOND = 0.5
 
 /**
  * This node's own record, which it alone writes: claims the name at the start, refutes what is said of it, and tells a ghost of
@@ -36,6 +39,7 @@ export class Identity {
   /** The record of another life under this node's name, heard before the own one was announced. */
   #former: MemberRecord | undefined
   #checkingTwin = false
+  readonly #reminders = new TokenBucket(REMINDERS_PER_SECOND, 1)
   refutations = 0
 
   constructor(
@@ -102,8 +106,8 @@ export class Identity {
     }
     if (order < 0 || own.left) return
     if (order > 0) this.#meetHigherEpoch(record)
-    else if (record.incarnation > own.incarnation || this.#speaksAgainst(record))
-      this.#refute(record.incarnation)
+    else if (record.incarnation > own.incarnation) this.#refute(record.incarnation)
+    else if (speaksAgainst(record)) this.#answer(record)
   }
 
   /** The log of the built-in network had to open a higher epoch: the member's is the same. */
@@ -120,9 +124,10 @@ export class Identity {
     this.#host.publish()
   }
 
-  #speaksAgainst(record: MemberRecord): boolean {
-    if (record.incarnation !== this.#record.incarnation) return false
-    return record.left || record.hard.length > 0 || record.soft.length > 0
+  /** What is said of an incarnation that is past was refuted before; whoever says it has not heard. */
+  #answer(record: MemberRecord): void {
+    if (record.incarnation === this.#record.incarnation) this.#refute(record.incarnation)
+    else if (this.#reminders.take(this.#runtime.now())) this.#host.publish()
   }
 
   #refute(heard: number): void {
@@ -197,4 +202,8 @@ export class Identity {
       this.#runtime.now(),
     )
   }
+}
+
+function speaksAgainst(record: MemberRecord): boolean {
+  return record.left || record.hard.length > 0 || record.soft.length > 0
 }

@@ -35,18 +35,25 @@ export class Joining {
     this.#host = host
   }
 
-  /** How many of the seeds answered; undefined if there are none but this node itself. Rejects if aborted. */
+  /**
+   * How many of the seeds have answered once one of them has; the others are heard in the background. Undefined if there are none.
+   * Rejects if aborted.
+   */
   async joinSeeds(seeds: Seeds, signal?: AbortSignal): Promise<number | undefined> {
     const list = typeof seeds === 'function' ? await seeds() : seeds
-    return list.length === 0 ? undefined : this.join(list, signal)
+    return list.length === 0 ? undefined : this.join(list, signal, 1)
   }
 
-  /** How many of the addresses answered in time. Rejects with the signal's reason. */
-  async join(seeds: readonly string[], signal?: AbortSignal): Promise<number> {
+  /** How many of the addresses answered in time, or `enough` of them. Rejects with the signal's reason. */
+  async join(
+    seeds: readonly string[],
+    signal?: AbortSignal,
+    enough = Number.POSITIVE_INFINITY,
+  ): Promise<number> {
     signal?.throwIfAborted()
     const addresses = await this.#resolve(seeds)
     signal?.throwIfAborted()
-    return new Promise((resolve, reject) => this.#contact(addresses, signal, resolve, reject))
+    return new Promise((resolve, reject) => this.#contact(addresses, enough, signal, resolve, reject))
   }
 
   /** Goes on trying in the background, with jitter, while this node is alone. */
@@ -86,6 +93,7 @@ export class Joining {
 
   #contact(
     addresses: string[],
+    enough: number,
     signal: AbortSignal | undefined,
     resolve: (answered: number) => void,
     reject: (reason: unknown) => void,
@@ -117,7 +125,7 @@ export class Joining {
       }
       const sync = this.#host.sync(address, (outcome) => {
         syncs.delete(sync)
-        if (outcome.ok) answered++
+        if (outcome.ok && ++answered === enough) resolve(answered)
         next()
       })
       syncs.add(sync)

@@ -81,6 +81,7 @@ export class MemberList {
     if (counted) this.#count(member, -1)
     member.record = record
     if (verdict !== member.verdict) {
+      if (member.verdict === 'failed') member.returnedAt = now
       member.verdict = verdict
       member.verdictAt = now
     }

@@ -48,6 +48,8 @@ export class Member implements Peer {
   verdict: Verdict = 'alive'
   /** When the verdict was reached, in ms of `Runtime.now`. */
   verdictAt = 0
+  /** When it came back after it had been failed, ms; what it said of others before is out of date. */
+  returnedAt: number = Number.NEGATIVE_INFINITY
   /** Round-trip time of the last direct answer, ms; undefined before the first. */
   rttMs: number | undefined
   /** Position in the member list's array of live members; -1 while not live. */

@@ -16,6 +16,9 @@ export interface SuspicionsHost {
   expired(member: Member): void
 }
 
+/** A member that has come back is no witness for so long; whom it accused wrongly has refuted by then. */
+const RETURN_GRACE_MS = 10_000
+
 interface Suspicion {
   readonly startedAt: number
   timer: Timer | undefined
@@ -54,15 +57,16 @@ export class Suspicions {
 
   /**
    * Whether a record's hard accusers suffice to hold the member failed at once. Only accusers that this node does not
-   * itself hold failed count: the dead accuse nobody.
+   * itself hold failed count, nor those that have just come back: what they say dates from when they were cut off.
    */
   certifies(record: MemberRecord): boolean {
     const needed = accusersNeeded(this.#members.liveCount)
     if (record.hard.length < needed) return false
+    const settledSince = this.#runtime.now() - RETURN_GRACE_MS
     let credible = 0
     for (const id of record.hard) {
       const accuser = this.#members.byId(id)
-      if (accuser?.live) credible++
+      if (accuser?.live && accuser.returnedAt <= settledSince) credible++
     }
     return credible >= needed
   }
