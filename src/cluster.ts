@@ -7,7 +7,7 @@ import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } fr
 import { Inbound } from './inbound.ts'
 import { Joining } from './membership/joining.ts'
 import type { Member, Verdict } from './membership/member.ts'
-import { MEMBERS_DOMAIN, Membership } from './membership/membership.ts'
+import { Membership } from './membership/membership.ts'
 import { pingByStream } from './membership/stream-ping.ts'
 import { collectMetrics, type Metrics } from './metrics.ts'
 import type { Network } from './network-state/network.ts'
@@ -118,6 +118,7 @@ export class Cluster {
       connect: (to, handlers) => transport.connect(to, handlers),
       randomPeer: () => this.#membership.randomPeer(),
       gossiping: () => this.#gossip.busy,
+      backlogged: () => this.#membership.backlogged,
     })
     this.#membership = new Membership(runtime, options, this.#firstRecord(), {
       send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),
@@ -127,7 +128,7 @@ export class Cluster {
         pingByStream(runtime, (handlers) => transport.connect(to, handlers), { id, nonce }, timeoutMs, onAck),
       digestsFor: (member) => this.#networkState.digestsFor(member),
       compareDigests: (membersEqual, digests, member) => {
-        this.#antiEntropy.compare(MEMBERS_DOMAIN, membersEqual, member)
+        this.#antiEntropy.compare(this.#membership.domain, membersEqual, member)
         this.#networkState.compareDigests(digests, member)
       },
       coordinate: () => this.#topology.coordinate(),

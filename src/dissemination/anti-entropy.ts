@@ -20,6 +20,8 @@ export interface SyncHost {
   randomPeer(): Peer | undefined
   /** Whether news that would explain a difference still travel. */
   gossiping(): boolean
+  /** Whether there are so many of them that syncs have to help. */
+  backlogged(): boolean
 }
 
 /** The first byte of a stream says what it is for. */
@@ -28,8 +30,8 @@ export const STREAM_SYNC = 1
 const OPENING: Uint8Array = Uint8Array.of(STREAM_SYNC)
 /** A difference seen so often in a row is believed even while gossip is under way. */
 const MISMATCHES_BELIEVED = 3
-/** A domain is synced because of a mismatch at most this often, with jitter. */
-const MISMATCH_INTERVAL_MS = 5_000
+/** While gossip alone cannot keep up, mismatches are settled at most this often, with jitter. */
+const BACKLOG_INTERVAL_MS = 300
 
 export interface SyncHandle {
   /** Ends the session at once; its outcome still comes. */
@@ -100,23 +102,25 @@ export class AntiEntropy {
    * Takes note of whether a peer's digest of a domain equals ours. News under way explain most differences, so only a
    * difference at rest, or one that stays, starts a sync.
    */
-  compare(domain: string, equal: boolean, peer: Peer): void {
-    let state = this.#mismatches.get(domain)
+  compare(domain: SyncDomain, equal: boolean, peer: Peer): void {
+    let state = this.#mismatches.get(domain.name)
     if (equal) {
       if (state !== undefined) state.count = 0
       return
     }
     if (state === undefined) {
       state = { count: 0, notBefore: Number.NEGATIVE_INFINITY }
-      this.#mismatches.set(domain, state)
+      this.#mismatches.set(domain.name, state)
     }
     state.count++
     this.counts.mismatches++
     const now = this.#runtime.now()
     if (this.#stopped || this.#healing || now < state.notBefore) return
-    if (state.count < MISMATCHES_BELIEVED && this.#host.gossiping()) return
+    const backlogged = this.#host.backlogged()
+    if (state.count < MISMATCHES_BELIEVED && this.#host.gossiping() && !backlogged) return
     state.count = 0
-    state.notBefore = now + MISMATCH_INTERVAL_MS * (0.75 + 0.5 * this.#fraction())
+    const intervalMs = backlogged ? BACKLOG_INTERVAL_MS : domain.mismatchIntervalMs
+    state.notBefore = now + intervalMs * (0.75 + 0.5 * this.#fraction())
     this.#healing = true
     this.sync(peer.address, () => {
       this.#healing = false

@@ -3,6 +3,8 @@ export interface Broadcast {
   readonly key: string
   /** The whole message, encoded once. */
   readonly bytes: Uint8Array
+  /** Done after so many transmissions, or after as many as the network's size asks for if that is less. */
+  readonly limit: number
   transmissions: number
 }
 
@@ -35,10 +37,10 @@ export class BroadcastQueue {
     return (this.#tiers[0]?.size ?? 0) > 0
   }
 
-  put(key: string, bytes: Uint8Array): void {
+  put(key: string, bytes: Uint8Array, limit: number = Number.POSITIVE_INFINITY): void {
     this.remove(key)
     if (this.#byKey.size >= this.#capacity) this.#dropMostSent()
-    this.#insert({ key, bytes, transmissions: 0 })
+    this.#insert({ key, bytes, limit, transmissions: 0 })
   }
 
   remove(key: string): void {
@@ -78,7 +80,7 @@ export class BroadcastQueue {
       if (this.#byKey.get(broadcast.key) !== broadcast) continue
       this.remove(broadcast.key)
       broadcast.transmissions += copies
-      if (broadcast.transmissions < limit) this.#insert(broadcast)
+      if (broadcast.transmissions < Math.min(limit, broadcast.limit)) this.#insert(broadcast)
     }
   }
 

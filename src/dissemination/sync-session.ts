@@ -12,6 +12,8 @@ export interface Digest {
 export interface SyncDomain {
   /** The same at both nodes. */
   readonly name: string
+  /** It is synced because of a mismatch at most this often, ms. */
+  readonly mismatchIntervalMs: number
   digest(): Digest
   /** Begins an exchange. `wake` is to be called when `next` has something again after it had nothing. */
   open(role: SyncRole, wake: () => void): SyncExchange

@@ -1,5 +1,6 @@
 import type { Peer } from '../dissemination/peer.ts'
 import { Writer } from '../wire/bytes.ts'
+import { MIN_PACKET_BYTES, PACKET_OVERHEAD_BYTES } from '../wire/limits.ts'
 import { writeMemberRecord } from '../wire/member-record.ts'
 import {
   beginMessage,
@@ -28,6 +29,8 @@ export interface DialogueHost {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** Up to here records may fill a packet, so that a probe fits behind them, with any setting of `packetBytes`. */
+const DOUBTS_ROOM_BYTES = MIN_PACKET_BYTES - PACKET_OVERHEAD_BYTES - 128
 
 /** What this node says to other members, packet by packet. */
 export class Dialogue {
@@ -121,12 +124,14 @@ export class Dialogue {
 
   /**
    * Whoever is doubted is told so with every packet, so that it can refute in the same round trip. It may doubt us as well, by
-   * what it heard before we refuted: so it is told of us, too.
+   * what it heard before we refuted: so it is told of us, too, if there is room.
    */
   #writeDoubts(writer: Writer, member: Member | undefined): void {
     if (member === undefined || member.verdict === 'alive') return
     writeRecord(writer, member)
+    const { length } = writer
     writeRecord(writer, this.#members.self)
+    if (writer.length > DOUBTS_ROOM_BYTES) writer.truncate(length)
   }
 }
 

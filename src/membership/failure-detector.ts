@@ -1,7 +1,8 @@
 import { sample } from '../dissemination/peer.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { MemberRecord } from '../wire/member-record.ts'
 import type { LocalHealth } from './local-health.ts'
-import type { Member } from './member.ts'
+import { comparePrecedence, type Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
 import type { OpenPing, Pings } from './pings.ts'
 import type { ProbeSchedule } from './probe-schedule.ts'
@@ -148,7 +149,10 @@ export class FailureDetector {
   #fail(probe: Probe): void {
     if (!this.#end(probe)) return
     this.counts.failed++
-    if (probe.target.live) this.#host.accuse(probe.target, probe.control && !probe.hostReached)
+    const { target } = probe
+    // The silence of a former life or incarnation says nothing of one that was heard of since.
+    if (!target.live || comparePrecedence(target.record, probe.record) !== 0) return
+    this.#host.accuse(target, probe.control && !probe.hostReached)
   }
 
   #end(probe: Probe): boolean {
@@ -169,6 +173,8 @@ export class FailureDetector {
 /** One member being probed. */
 class Probe {
   readonly target: Member
+  /** What was known of it when the probe began. */
+  readonly record: MemberRecord
   readonly opened: OpenPing[] = []
   /** Somebody else answered meanwhile: this node is not the one that is cut off. */
   control = false
@@ -178,6 +184,7 @@ class Probe {
 
   constructor(target: Member) {
     this.target = target
+    this.record = target.record
   }
 
   /** Goes on to `next` after a time and the reading of all that had arrived by then, unless it has ended. */

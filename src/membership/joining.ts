@@ -48,7 +48,7 @@ export class Joining {
   async join(
     seeds: readonly string[],
     signal?: AbortSignal,
-    enough = Number.POSITIVE_INFINITY,
+    enough: number = Number.POSITIVE_INFINITY,
   ): Promise<number> {
     signal?.throwIfAborted()
     const addresses = await this.#resolve(seeds)

@@ -54,9 +54,16 @@ export interface MembershipHost extends DialogueHost, Omit<IdentityHost, 'publis
   isolationChanged(isolated: boolean): void
 }
 
-export const MEMBERS_DOMAIN = '\u0000members'
+const MEMBERS_DOMAIN = '\u0000members'
+const MISMATCH_INTERVAL_MS = 1_000
 
 const QUEUE_CAPACITY = 16_384
+/**
+ * With so many news waiting, a new member is passed on in one round only: in a join storm the last rounds would bring next to
+ * nothing that is new, and a delta sync brings it for less.
+ */
+const BACKLOG = 16
+const BACKLOG_TRANSMISSIONS = 3
 
 /** Members beyond this are not learnt: a bound on what peers can make this node hold. */
 const MAX_MEMBERS = 65_536
@@ -139,6 +146,7 @@ export class Membership implements NewsSource {
     })
     this.domain = {
       name: MEMBERS_DOMAIN,
+      mismatchIntervalMs: MISMATCH_INTERVAL_MS,
       digest: () => this.members.digest(),
       open: (role, wake) => new MemberExchange(role, this.#exchangeHost, wake),
     }
@@ -252,15 +260,26 @@ export class Membership implements NewsSource {
     this.#isolation.heard(this.#runtime.now())
   }
 
-  /** Merges a record that came by gossip or by sync; what is new is gossiped on. */
+  /** Whether so much is being passed on that differences are better settled by syncs. */
+  get backlogged(): boolean {
+    return this.queue.size >= BACKLOG
+  }
+
+  /** Merges a record that came by gossip; what is new is passed on. */
   learn(record: MemberRecord): void {
+    const member = this.#take(record)
+    if (member !== undefined) this.#spread(member, record.incarnation === 0 && this.backlogged)
+  }
+
+  /** Merges a record; tells which member's record has changed by it, this node's own apart. */
+  #take(record: MemberRecord): Member | undefined {
     if (record.name === this.self.name) {
       this.#identity.hear(record)
-      return
+      return undefined
     }
     const member = this.members.get(record.name)
-    if (member === undefined) this.#admit(record)
-    else if (member.record !== record) this.#merge(member, record)
+    if (member === undefined) return this.#admit(record)
+    return member.record !== record && this.#merge(member, record) ? member : undefined
   }
 
   // Inner workings
@@ -271,28 +290,31 @@ export class Membership implements NewsSource {
     return {
       known: () => (this.#identity.announced ? this.members.all() : this.members.others()),
       byId: (id) => this.members.byId(id),
-      learn: (record) => this.learn(record),
+      // What a sync brought is old news: whoever lacks it as well has the same digest to see it by.
+      learn: (record) => void this.#take(record),
       heardAll: (tell) => this.#identity.claimName(() => tell(this.self)),
     }
   }
 
-  #admit(record: MemberRecord): void {
-    if (this.members.size >= MAX_MEMBERS) return
+  #admit(record: MemberRecord): Member | undefined {
+    if (this.members.size >= MAX_MEMBERS) return undefined
     const now = this.#runtime.now()
     const member = this.members.add(record, record.left ? 'left' : 'alive', now)
-    this.#spread(member)
     if (!record.left) this.#host.verdictChanged(member, undefined)
     this.#settle(member, record)
+    // A new peer may be the first to hear what has waited.
+    if (this.queue.size > 0) this.#host.announce()
+    return member
   }
 
-  #merge(member: Member, record: MemberRecord): void {
+  #merge(member: Member, record: MemberRecord): boolean {
     const merged = mergeRecords(member.record, record)
-    if (merged === member.record) return
+    if (merged === member.record) return false
     const before = member.record
     const updated = before.address !== merged.address || !sameBytes(before.metadata, merged.metadata)
     this.#settle(member, merged)
-    this.#spread(member)
     if (updated && member.live) this.#host.updated(member)
+    return true
   }
 
   /** Stores a member's record and draws the verdict that follows from it. */
@@ -344,9 +366,9 @@ export class Membership implements NewsSource {
   }
 
   /** Queues a member's record as news. Whoever is still joining learns, and has no news to tell. */
-  #spread(member: Member): void {
+  #spread(member: Member, oneRound = false): void {
     if (!this.#identity.announced) return
-    this.queue.put(member.name, this.#dialogue.encode(member))
+    this.queue.put(member.name, this.#dialogue.encode(member), oneRound ? BACKLOG_TRANSMISSIONS : undefined)
     this.#host.announce()
   }
 

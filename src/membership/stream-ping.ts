@@ -18,9 +18,12 @@ export function pingByStream(
   timeoutMs: number,
   onAck: () => void,
 ): void {
+  let answered = false
   const stream = connect({
     onOpen: () => stream.send(new Writer(9).u8(STREAM_PING).u32(target.id).u32(target.nonce).copy()),
     onFrame: () => {
+      if (answered) return
+      answered = true
       onAck()
       stream.end()
     },

@@ -37,7 +37,7 @@ export interface NetworkStateHost {
   /** Compares all state with a peer. */
   sync(peer: Peer, onEnd: (outcome: SyncOutcome) => void): { abort(): void }
   /** A peer's digest of a network did or did not equal ours. */
-  compared(network: string, equal: boolean, peer: Peer): void
+  compared(network: SyncDomain, equal: boolean, peer: Peer): void
   /** This node no longer has a network. */
   forgotten(network: string): void
   /** The log in the built-in network opened an epoch; the member's has to be the same. */
@@ -162,7 +162,7 @@ export class NetworkState {
   compareDigests(digests: readonly ProbeDigest[], peer: Peer): void {
     for (const { network, digest } of digests) {
       const replica = this.#byId.get(network)
-      if (replica !== undefined) this.#host.compared(replica.name, replica.digest().low === digest, peer)
+      if (replica !== undefined) this.#host.compared(replica.domain, replica.digest().low === digest, peer)
     }
   }
 

@@ -38,6 +38,7 @@ export interface ReplicaHost {
 }
 
 const QUEUE_CAPACITY = 16_384
+const MISMATCH_INTERVAL_MS = 5_000
 const BUMPS_PER_MINUTE = 3
 /** How long entries of an owner's previous epoch outlast the beginning of one whose opening snapshot never completes. */
 const SHADOW_TTL_MS = 30_000
@@ -72,7 +73,12 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
         host.entryChanged(log.owner, key)
       },
     })
-    this.domain = { name, digest: () => this.digest(), open: () => new LogExchange(this) }
+    this.domain = {
+      name,
+      mismatchIntervalMs: MISMATCH_INTERVAL_MS,
+      digest: () => this.digest(),
+      open: () => new LogExchange(this),
+    }
   }
 
   // This node's own log

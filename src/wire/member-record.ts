@@ -78,11 +78,11 @@ export function readMemberRecord(
 }
 
 /**
- * Whether the record that follows has the precedence of one that is known, and no accusation. What else it says was
- * written by the same member at the same incarnation, and so is the same.
+ * Whether the record that follows has the precedence of one that is known, and neither an accusation. What else it says
+ * was written by the same member at the same incarnation, and so is the same.
  */
 function repeats(reader: Reader, record: MemberRecord): boolean {
-  if (!reader.skipText(record.name)) return false
+  if (record.hard.length > 0 || record.soft.length > 0 || !reader.skipText(record.name)) return false
   skipAddress(reader)
   if (reader.u48() !== record.epoch.time || reader.u32() !== record.epoch.nonce) return false
   if (reader.varint() !== record.incarnation || reader.u8() !== (record.left ? LEFT : 0)) return false
