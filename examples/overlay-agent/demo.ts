@@ -1,0 +1,51 @@
+import { generateKey } from '../../src/index.ts'
+import { Lab, missingForLab } from './lab.ts'
+import { Narrator } from './narrator.ts'
+import { labStage, loopbackStage, type Stage } from './stage.ts'
+import { Story } from './story.ts'
+
+const HOSTS = 3
+
+/** `npm start`: the story of an overlay network, told on this machine, of which nothing is left behind. */
+async function main(): Promise<void> {
+  const narrator = new Narrator()
+  const key = Buffer.from(generateKey()).toString('base64')
+  const missing = missingForLab()
+  if (missing !== undefined) {
+    console.log(
+      `No real network here (${missing}): the same story on loopback, commands printed but not run.`,
+    )
+    return play(loopbackStage(HOSTS, key), narrator)
+  }
+  console.log('Three hosts out of network namespaces, one container each. Ctrl-C removes everything.')
+  const lab = Lab.build(HOSTS)
+  narrator.tell(
+    'built:',
+    lab.hosts.map(({ name, vtep, container }) => `${name}  ${vtep}  container ${container.ip}`),
+  )
+  await play(labStage(lab, key), narrator)
+  lab.remove()
+  narrator.tell('namespaces removed; nothing is left behind')
+}
+
+async function play(stage: Stage, narrator: Narrator): Promise<void> {
+  process.on('exit', () => stage.killAgents())
+  await new Story(stage, narrator).tell()
+}
+
+// Leaving through process.exit runs the exit handlers, and those remove everything, whatever the reason.
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.on(signal, () => {
+    console.log(`\n${signal}: removing everything`)
+    process.exit(exitCode)
+  })
+}
+
+main().catch((error: unknown) => {
+  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)
+  process.exit(1)
+})
