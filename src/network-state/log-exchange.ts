@@ -30,6 +30,8 @@ export interface LogExchangeHost {
   received(item: Item): void
   /** Logs have changed. */
   changed(): void
+  /** All that the other side had is here. */
+  tookOver(): void
 }
 
 /** A bound on what a peer can make this node hold. */
@@ -100,6 +102,7 @@ export class LogExchange implements SyncExchange {
         return this.#hearCommit(frame)
       case LOG_FRAME.end:
         this.#heardEnd = true
+        this.#host.tookOver()
         return true
       default:
         return false

@@ -244,9 +244,10 @@ export class NetworkState {
     const { inheritMs } = this.#options
     const time = Math.floor(this.#runtime.wallClock())
     replica.open({ time, nonce: this.#runtime.randomUint32() }, inheritMs > 0)
-    const network = new Network(replica, synced, this.#networkHost)
+    const network = new Network(replica, this.#networkHost)
     if (inheritMs > 0) network.expireInherited(inheritMs)
-    if (!synced) this.#host.notSynced(replica.name)
+    if (synced) replica.tookOver()
+    else this.#host.notSynced(replica.name)
     return network
   }
 

@@ -20,8 +20,6 @@ export interface NetworkHost {
 /** A network that this node has joined. */
 export class Network {
   readonly name: string
-  /** Whether the state of the other participants, if any, has been taken over since joining. */
-  readonly synced: boolean
   readonly #replica: Replica
   readonly #host: NetworkHost
   readonly #tables = new Map<string, Table<unknown>>()
@@ -29,11 +27,18 @@ export class Network {
   #left = false
 
   /** @internal */
-  constructor(replica: Replica, synced: boolean, host: NetworkHost) {
+  constructor(replica: Replica, host: NetworkHost) {
     this.name = replica.name
-    this.synced = synced
     this.#replica = replica
     this.#host = host
+  }
+
+  /**
+   * Whether the state of another participant has been taken over, or there was none. False after `joinNetwork` when nobody
+   * answered in time; becomes true once somebody has.
+   */
+  get synced(): boolean {
+    return this.#replica.synced
   }
 
   /**

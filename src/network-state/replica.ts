@@ -60,6 +60,8 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   #shadowTimer: Timer | undefined
   #digest: Digest | undefined
   #peers: readonly Peer[] | undefined
+  /** Whether the state of another participant was taken over, or there was nobody to take it over from. */
+  synced = false
   readonly counts = { applied: 0, duplicates: 0, stale: 0, refused: 0, parked: 0, bumps: 0 }
 
   constructor(name: string, host: ReplicaHost) {
@@ -248,6 +250,10 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   changed(): void {
     this.#digest = undefined
+  }
+
+  tookOver(): void {
+    this.synced = true
   }
 
   #epochOpened(): void {
