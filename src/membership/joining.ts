@@ -17,8 +17,11 @@ export interface JoiningHost {
   alone(): boolean
 }
 
-/** Addresses contacted at once. */
-const PARALLEL = 8
+/**
+ * An address is contacted when the one before has answered or failed, or after this long: so that a silent seed holds nobody up,
+ * and the second one to answer has only differences left to tell.
+ */
+const HEAD_START_MS = 250
 
 /** Finds the others: contacts seeds by a sync each, once on demand, and in the background while this node is alone. */
 export class Joining {
@@ -102,12 +105,14 @@ export class Joining {
     const syncs = new Set<{ abort(): void }>()
     let answered = 0
     let settled = false
+    let headStart: Timer | undefined
     const settle = (end: () => void): void => {
       if (settled) return
       settled = true
       this.#running.delete(abort)
       signal?.removeEventListener('abort', onSignal)
       timeout.cancel()
+      headStart?.cancel()
       for (const sync of syncs) sync.abort()
       end()
     }
@@ -117,6 +122,7 @@ export class Joining {
     this.#running.add(abort)
     signal?.addEventListener('abort', onSignal)
     const next = (): void => {
+      headStart?.cancel()
       if (settled) return
       const address = waiting.shift()
       if (address === undefined) {
@@ -129,7 +135,8 @@ export class Joining {
         next()
       })
       syncs.add(sync)
+      if (waiting.length > 0) headStart = this.#runtime.setTimer(HEAD_START_MS, next)
     }
-    for (let i = 0; i === 0 || i < Math.min(PARALLEL, addresses.length); i++) next()
+    next()
   }
 }
