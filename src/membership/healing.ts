@@ -59,8 +59,7 @@ export class Healing {
   #round(): void {
     const now = this.#runtime.now()
     const failed: Member[] = []
-    for (const member of this.#members.others()) {
-      if (member.live) continue
+    for (const member of this.#members.gone) {
       if (now - member.verdictAt >= this.#options.forgetAfterMs) {
         this.counts.forgotten++
         this.#forget(member)

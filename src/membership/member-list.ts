@@ -15,6 +15,8 @@ export class MemberList {
   readonly #byId = new Map<number, Member>()
   /** Live members but for this node, in no order. */
   readonly live: Member[] = []
+  /** Members that failed or left and are still remembered. */
+  readonly gone: Set<Member> = new Set()
   /** Live members and this node, ordered by id. */
   readonly ring: Member[] = []
   #digestHigh = 0
@@ -66,11 +68,13 @@ export class MemberList {
     this.#byName.set(member.name, member)
     this.#byId.set(member.id, member)
     if (member.live) this.#enter(member)
+    else this.gone.add(member)
     return member
   }
 
   remove(member: Member): void {
     if (member.liveIndex >= 0) this.#exit(member)
+    this.gone.delete(member)
     this.#byName.delete(member.name)
     if (this.#byId.get(member.id) === member) this.#byId.delete(member.id)
   }
@@ -87,8 +91,13 @@ export class MemberList {
     }
     if (counted) this.#count(member, 1)
     if (member === this.self) return
-    if (member.live && member.liveIndex < 0) this.#enter(member)
-    else if (!member.live && member.liveIndex >= 0) this.#exit(member)
+    if (member.live && member.liveIndex < 0) {
+      this.gone.delete(member)
+      this.#enter(member)
+    } else if (!member.live && member.liveIndex >= 0) {
+      this.#exit(member)
+      this.gone.add(member)
+    }
   }
 
   #enter(member: Member): void {

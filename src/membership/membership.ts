@@ -16,7 +16,7 @@ import { Isolation } from './isolation.ts'
 import { LocalHealth } from './local-health.ts'
 import { type Member, mergeRecords, type Verdict, withAccusation } from './member.ts'
 import { MemberExchange, type MemberExchangeHost } from './member-exchange.ts'
-import { MemberList } from './member-list.ts'
+import { MAX_MEMBERS, MemberList } from './member-list.ts'
 import { type OpenPing, Pings } from './pings.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
 import { Relay } from './relay.ts'
@@ -64,9 +64,6 @@ const QUEUE_CAPACITY = 16_384
  */
 const BACKLOG = 16
 const BACKLOG_TRANSMISSIONS = 3
-
-/** Members beyond this are not learnt: a bound on what peers can make this node hold. */
-const MAX_MEMBERS = 65_536
 
 /**
  * Who is in the cluster. Records merge as a lattice (`member.ts`); verdicts are this node's own, reached by quorum of
@@ -268,7 +265,7 @@ export class Membership implements NewsSource {
   /** Merges a record that came by gossip; what is new is passed on. */
   learn(record: MemberRecord): void {
     const member = this.#take(record)
-    if (member !== undefined) this.#spread(member, record.incarnation === 0 && this.backlogged)
+    if (member !== undefined) this.#spread(member, this.backlogged && saysMerelyThatItJoined(member.record))
   }
 
   /** Merges a record; tells which member's record has changed by it, this node's own apart. */
@@ -403,7 +400,12 @@ export class Membership implements NewsSource {
   }
 
   #hasOthers(): boolean {
-    for (const member of this.members.others()) if (member.verdict !== 'left') return true
+    if (this.members.live.length > 0) return true
+    for (const member of this.members.gone) if (member.verdict === 'failed') return true
     return false
   }
+}
+
+function saysMerelyThatItJoined({ incarnation, left, hard, soft }: MemberRecord): boolean {
+  return incarnation === 0 && !left && hard.length === 0 && soft.length === 0
 }
