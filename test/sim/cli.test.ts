@@ -56,7 +56,8 @@ describe('the command line of the simulator', () => {
           file,
         )
         expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-        expect(stdout).toMatch(/^detection +1 crashes; first p50 \d+ ms/m)
+        expect(stdout).toMatch(/^first survivor( +[\d,]+ ms){3}$/m)
+        expect(stdout).toMatch(/^crashes +1$/m)
         return JSON.parse(readFileSync(file, 'utf8'))
       })
       const virtual = reports.map(({ wallMs, speedup, peakRssMb, steps, ...rest }) => {

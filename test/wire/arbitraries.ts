@@ -46,7 +46,7 @@ export const address: fc.Arbitrary<string> = fc
   .map(([host, port]) => formatAddress(host, port))
 
 export const epoch: fc.Arbitrary<EpochId> = fc.record({
-  time: fc.integer({ min: 1, max: 2 ** 48 - 1 }),
+  time: fc.integer({ min: 1, max: 2 ** 47 - 1 }),
   nonce: uint32,
 })
 

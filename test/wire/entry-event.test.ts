@@ -146,7 +146,7 @@ describe('an entry on its way', () => {
 
 describe('the size of an entry', () => {
   const widest = {
-    epoch: { time: 2 ** 48 - 1, nonce: 0xffff_ffff },
+    epoch: { time: 2 ** 47 - 1, nonce: 0xffff_ffff },
     base: Number.MAX_SAFE_INTEGER,
     seq: Number.MAX_SAFE_INTEGER,
     stamp: STAMP_LIMIT - 1,
@@ -164,6 +164,17 @@ describe('the size of an entry', () => {
         expect(encode(event).length).toBeLessThanOrEqual(size(event))
       }),
     )
+  })
+
+  it('is just what it takes where all its numbers are at their widest', () => {
+    const item = {
+      seq: widest.seq,
+      stamp: widest.stamp,
+      key: entryKey('t'.repeat(MAX_NAME_BYTES), 'k'.repeat(MAX_KEY_BYTES)),
+      value: new Uint8Array(200),
+    }
+    const event = { ...EVENT, epoch: widest.epoch, base: widest.base, item }
+    expect(encode(event)).toHaveLength(size(event))
   })
 
   it('an accepted entry fits the smallest packet, for every node that forwards it', () => {

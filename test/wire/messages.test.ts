@@ -169,6 +169,12 @@ describe('the messages of a packet', () => {
     )
   })
 
+  it('of unknown type that are cut off are refused, too', () => {
+    expect(decode(Uint8Array.of(99, 0, 2, 1)).wellFormed).toBe(false)
+    expect(decode(Uint8Array.of(99, 0)).wellFormed).toBe(false)
+    expect(decode(Uint8Array.of(99, 0, 1, 1)).wellFormed).toBe(true)
+  })
+
   it('whose length is too short for what they hold are refused', () => {
     fc.assert(
       fc.property(message, fc.nat(), (message, less) => {
@@ -262,7 +268,7 @@ describe('bounds', () => {
     writeMemberRecord(writer, {
       name: 'n'.repeat(63),
       address: '[1111:1111:1111:1111:1111:1111:1111:1111]:65535',
-      epoch: { time: 2 ** 48 - 1, nonce: 0xffff_ffff },
+      epoch: { time: 2 ** 47 - 1, nonce: 0xffff_ffff },
       incarnation: Number.MAX_SAFE_INTEGER,
       left: false,
       metadata: new Uint8Array(512),

@@ -1,0 +1,263 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { AntiEntropy, STREAM_SYNC } from '../../src/dissemination/anti-entropy.ts'
+import type { Peer } from '../../src/dissemination/peer.ts'
+import type { SyncOutcome } from '../../src/dissemination/sync-session.ts'
+import type { FrameHandlers, FrameStream } from '../../src/security/frames.ts'
+import { PipeEnd } from './frame-pipe.ts'
+import { SetDomain } from './set-domain.ts'
+import { TestClock } from './test-clock.ts'
+
+const OPTIONS = { syncIntervalMs: 30_000, syncTimeoutMs: 10_000 }
+
+const A: Peer = { name: 'a', address: '10.0.0.1:1' }
+const B: Peer = { name: 'b', address: '10.0.0.2:1' }
+const LATENCY_MS = 1
+
+const X = new SetDomain('x', [], 5_000)
+const Y = new SetDomain('y', [], 5_000)
+
+/** One node whose peers take part in every sync, unless they are silent. */
+class Node {
+  readonly clock: TestClock
+  readonly antiEntropy: AntiEntropy
+  readonly domain = new SetDomain('x', ['ours'])
+  readonly connects: string[] = []
+  readonly streams: PipeEnd[] = []
+  peers: readonly Peer[] = [A, B]
+  gossiping = false
+  backlogged = false
+  silent = false
+  peerDomain = new SetDomain('x', ['theirs'])
+
+  constructor(clock: TestClock, seed: number) {
+    this.clock = clock
+    const runtime = clock.runtime(seed)
+    this.antiEntropy = new AntiEntropy(runtime, OPTIONS, {
+      name: 'self',
+      domains: () => [this.domain],
+      connect: (to, handlers) => this.#connect(to, handlers),
+      randomPeer: () => this.peers[runtime.randomUint32() % this.peers.length],
+      gossiping: () => this.gossiping,
+      backlogged: () => this.backlogged,
+    })
+  }
+
+  #connect(to: string, handlers: FrameHandlers): FrameStream {
+    this.connects.push(to)
+    const [near, far] = PipeEnd.pair({ schedule: (step) => void this.clock.schedule(LATENCY_MS, step) })
+    near.handle(handlers)
+    this.streams.push(near)
+    if (!this.silent) {
+      const peer = new AntiEntropy(this.clock.runtime(99), OPTIONS, {
+        name: 'peer',
+        domains: () => [this.peerDomain],
+        connect: () => {
+          throw new Error('a responder does not connect')
+        },
+        randomPeer: () => undefined,
+        gossiping: () => false,
+        backlogged: () => false,
+      })
+      let accepted: FrameHandlers | undefined
+      far.handle({
+        onOpen() {},
+        onFrame: (frame) => {
+          if (accepted !== undefined) return accepted.onFrame(frame)
+          expect([...frame]).toEqual([STREAM_SYNC])
+          accepted = peer.accept(far)
+        },
+        onDrain: () => accepted?.onDrain(),
+        onClose: (error) => accepted?.onClose(error),
+      })
+      this.clock.schedule(LATENCY_MS, () => handlers.onOpen())
+    }
+    return near
+  }
+}
+
+let clock: TestClock
+let node: Node
+
+beforeEach(() => {
+  clock = new TestClock()
+  node = new Node(clock, 1)
+})
+
+describe('a sync on demand', () => {
+  it('brings both sides to agreement and tells so once', () => {
+    const outcomes: SyncOutcome[] = []
+    node.antiEntropy.sync(A.address, (outcome) => outcomes.push(outcome))
+    expect(outcomes).toEqual([])
+    clock.run(1_000)
+    expect(outcomes).toEqual([{ ok: true, peer: 'peer', common: ['x'], error: undefined }])
+    expect(node.domain.items).toEqual(new Set(['ours', 'theirs']))
+    expect(node.peerDomain.items).toEqual(node.domain.items)
+    expect(node.antiEntropy.counts).toMatchObject({ started: 1, completed: 1, failed: 0 })
+    expect(clock.waiting).toBe(0)
+  })
+
+  it.each([
+    ['nobody answers within its time', () => {}],
+    ['it is aborted', (handle: { abort(): void }) => handle.abort()],
+  ])('ends without success when %s', (_, act) => {
+    node.silent = true
+    const outcomes: SyncOutcome[] = []
+    const handle = node.antiEntropy.sync(A.address, (outcome) => outcomes.push(outcome))
+    act(handle)
+    expect(outcomes).toEqual([])
+    clock.run(OPTIONS.syncTimeoutMs + LATENCY_MS)
+    expect(outcomes.map(({ ok }) => ok)).toEqual([false])
+    expect(node.streams[0]!.closed).toBe(true)
+    expect(node.antiEntropy.counts).toMatchObject({ started: 1, completed: 0, failed: 1 })
+    clock.run(60_000)
+    expect(outcomes).toHaveLength(1)
+    expect(clock.waiting).toBe(0)
+  })
+})
+
+describe('a digest that differs', () => {
+  it('starts a sync with the peer that told it when no news are under way', () => {
+    node.antiEntropy.compare(X, false, B)
+    expect(node.connects).toEqual([B.address])
+  })
+
+  it('starts none when it does not differ', () => {
+    node.antiEntropy.compare(X, true, B)
+    expect(node.connects).toEqual([])
+  })
+
+  it('is believed at the third time in a row while news are under way', () => {
+    node.gossiping = true
+    for (const peer of [A, B]) node.antiEntropy.compare(X, false, peer)
+    expect(node.connects).toEqual([])
+    node.antiEntropy.compare(X, false, B)
+    expect(node.connects).toEqual([B.address])
+  })
+
+  it('is not in a row with those before an equal one', () => {
+    node.gossiping = true
+    for (const equal of [false, false, true, false, false]) node.antiEntropy.compare(X, equal, A)
+    expect(node.connects).toEqual([])
+  })
+
+  it('is counted for each domain by itself', () => {
+    node.gossiping = true
+    for (const domain of [X, Y, X, Y]) node.antiEntropy.compare(domain, false, A)
+    expect(node.connects).toEqual([])
+    expect(node.antiEntropy.counts.mismatches).toBe(4)
+  })
+
+  /** The times between syncs when the digests of a domain differ all the time. */
+  function gaps(domain: SetDomain): number[] {
+    const at: number[] = []
+    for (let i = 0; i < 60_000; i += 10) {
+      const before = node.connects.length
+      node.antiEntropy.compare(domain, false, A)
+      if (node.connects.length > before) at.push(clock.now)
+      clock.run(10)
+    }
+    return at.slice(1).map((time, i) => time - at[i]!)
+  }
+
+  it.each([1_000, 5_000])(
+    'starts one sync of its domain in its interval of %i ms, more or less',
+    (intervalMs) => {
+      const between = gaps(new SetDomain('x', [], intervalMs))
+      expect(Math.min(...between)).toBeGreaterThanOrEqual(0.75 * intervalMs)
+      expect(Math.max(...between)).toBeLessThanOrEqual(1.25 * intervalMs + 10)
+      // Nodes that see the same difference must not all sync at the same moment again.
+      expect(new Set(between).size).toBeGreaterThan(between.length / 4)
+    },
+  )
+
+  it('is settled sooner, and without waiting for the news under way, while there are too many of those', () => {
+    node.gossiping = true
+    node.backlogged = true
+    node.antiEntropy.compare(X, false, B)
+    expect(node.connects).toEqual([B.address])
+    clock.run(1_000)
+    const between = gaps(X)
+    expect(Math.max(...between)).toBeLessThanOrEqual(400)
+    expect(Math.min(...between)).toBeGreaterThanOrEqual(200)
+  })
+
+  it('starts no second sync while one runs that another started', () => {
+    node.silent = true
+    node.antiEntropy.compare(X, false, A)
+    node.antiEntropy.compare(Y, false, B)
+    expect(node.connects).toEqual([A.address])
+    clock.run(OPTIONS.syncTimeoutMs + 1)
+    node.antiEntropy.compare(Y, false, B)
+    expect(node.connects).toEqual([A.address, B.address])
+  })
+
+  it('of one domain does not hold back that of another', () => {
+    node.antiEntropy.compare(X, false, A)
+    clock.run(100)
+    node.antiEntropy.compare(Y, false, B)
+    expect(node.connects).toEqual([A.address, B.address])
+  })
+
+  it('starts nothing once stopped', () => {
+    node.antiEntropy.stop()
+    node.antiEntropy.compare(X, false, A)
+    expect(node.connects).toEqual([])
+  })
+
+  it('is forgotten with its domain', () => {
+    node.gossiping = true
+    for (let i = 0; i < 2; i++) node.antiEntropy.compare(X, false, A)
+    node.antiEntropy.forget('x')
+    for (let i = 0; i < 2; i++) node.antiEntropy.compare(X, false, A)
+    expect(node.connects).toEqual([])
+  })
+})
+
+describe('the periodic sync', () => {
+  it('compares with a random peer every interval, more or less, also while all agree', () => {
+    node.antiEntropy.start()
+    clock.run(100 * OPTIONS.syncIntervalMs)
+    expect(node.connects.length).toBeGreaterThan(90)
+    expect(node.connects.length).toBeLessThan(110)
+    expect(new Set(node.connects)).toEqual(new Set([A.address, B.address]))
+    expect(node.antiEntropy.counts.completed).toBe(node.connects.length)
+  })
+
+  it('never comes sooner than three quarters of its interval, nor later than five', () => {
+    node.antiEntropy.start()
+    let at = clock.now
+    for (let i = 0; i < 20; i++) {
+      const before = node.connects.length
+      while (node.connects.length === before) clock.run(10)
+      expect(clock.now - at).toBeGreaterThanOrEqual(0.75 * OPTIONS.syncIntervalMs)
+      expect(clock.now - at).toBeLessThanOrEqual(1.25 * OPTIONS.syncIntervalMs + 10)
+      at = clock.now
+    }
+  })
+
+  it('goes on when there is nobody, and finds those who come', () => {
+    node.peers = []
+    node.antiEntropy.start()
+    clock.run(3 * OPTIONS.syncIntervalMs)
+    expect(node.connects).toEqual([])
+    node.peers = [A]
+    clock.run(2 * OPTIONS.syncIntervalMs)
+    expect(node.connects.length).toBeGreaterThan(0)
+  })
+
+  it('ends when stopped', () => {
+    node.antiEntropy.start()
+    node.antiEntropy.stop()
+    clock.run(10 * OPTIONS.syncIntervalMs)
+    expect(node.connects).toEqual([])
+    expect(clock.waiting).toBe(0)
+  })
+})
+
+it('a session that a peer began is cut when it takes too long', () => {
+  const [near, far] = PipeEnd.pair({ schedule: (step) => void clock.schedule(LATENCY_MS, step) })
+  near.handle(node.antiEntropy.accept(near))
+  expect(node.antiEntropy.counts.accepted).toBe(1)
+  clock.run(OPTIONS.syncTimeoutMs + 10)
+  expect([near.closed, far.closed]).toEqual([true, true])
+})
