@@ -318,7 +318,7 @@ export class Cluster {
     this.#state = 'leaving'
     this.#membership.leave()
     const giveUpAt = this.#runtime.now() + this.#options.leaveTimeoutMs
-    while (this.#gossip.busy && this.#membership.members.live.length > 0 && this.#runtime.now() < giveUpAt) {
+    while (this.#gossip.busy && this.#runtime.now() < giveUpAt) {
       await new Promise<void>((resolve) => this.#runtime.setTimer(LEAVE_POLL_MS, resolve))
     }
     await this.close()

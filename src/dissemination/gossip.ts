@@ -8,6 +8,8 @@ import { TokenBucket } from './token-bucket.ts'
 /** Where news come from and who may hear them: the members of the cluster, or the participants of one network. */
 export interface NewsSource {
   readonly queue: BroadcastQueue
+  /** How many peers there are to hear the news. */
+  audience(): number
   /** How often each news is sent before it is done: λ·⌈log10(n+1)⌉. */
   transmitLimit(): number
   /** Up to `count` peers for a round; those in `preferred` first where they may hear the news. */
@@ -61,9 +63,9 @@ export class Gossip {
     if (at >= 0) this.#sources.splice(at, 1)
   }
 
-  /** Whether news still wait to be sent. */
+  /** Whether news still wait to be sent, and there is somebody to hear them. */
   get busy(): boolean {
-    return this.#sources.some((source) => source.queue.size > 0)
+    return this.#sources.some((source) => source.queue.size > 0 && source.audience() > 0)
   }
 
   stop(): void {

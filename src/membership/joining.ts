@@ -1,4 +1,5 @@
 import type { SyncOutcome } from '../dissemination/sync-session.ts'
+import { HearsayError } from '../errors.ts'
 import { formatAddress, parseAddress } from '../runtime/address.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 
@@ -56,6 +57,7 @@ export class Joining {
     signal?.throwIfAborted()
     const addresses = await this.#resolve(seeds)
     signal?.throwIfAborted()
+    if (this.#stopped) throw closed()
     return new Promise((resolve, reject) => this.#contact(addresses, enough, signal, resolve, reject))
   }
 
@@ -78,7 +80,7 @@ export class Joining {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    this.abort(new Error('The node is closing.'))
+    this.abort(closed())
   }
 
   /** All addresses of all names, without this node's own. What cannot be resolved is passed over. */
@@ -139,4 +141,8 @@ export class Joining {
     }
     next()
   }
+}
+
+function closed(): HearsayError {
+  return new HearsayError('ERR_CLOSED', 'This node was closed before it had joined.')
 }

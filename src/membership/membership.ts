@@ -196,6 +196,10 @@ export class Membership implements NewsSource {
 
   // NewsSource: every live member may hear of every member.
 
+  audience(): number {
+    return this.members.live.length
+  }
+
   transmitLimit(): number {
     return this.#options.retransmitMultiplier * Math.ceil(Math.log10(this.members.liveCount + 1))
   }
@@ -229,7 +233,6 @@ export class Membership implements NewsSource {
     this.#schedule.hear(ping.round)
     const source = this.#heard(ping.sourceId)
     this.#dialogue.ack(ping, from, source)
-    if (source !== undefined) this.#introduceTo(source)
     if (source?.live) this.#compare(ping.members, ping.digests, source)
   }
 
@@ -380,11 +383,6 @@ export class Membership implements NewsSource {
     if (member === undefined || member === this.self) return undefined
     this.#isolation.heard(this.#runtime.now())
     return member
-  }
-
-  /** Those who hold each other failed hear of each other's refutations in no other way: news go to the living. */
-  #introduceTo(member: Member): void {
-    if (member.verdict === 'failed' && this.#identity.announced) this.#dialogue.tell(member, this.self)
   }
 
   #compare(members: number, digests: readonly ProbeDigest[], source: Member): void {

@@ -186,6 +186,10 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   // NewsSource
 
+  audience(): number {
+    return this.peers().length
+  }
+
   transmitLimit(): number {
     return this.#host.retransmitMultiplier * Math.ceil(Math.log10(this.peers().length + 2))
   }

@@ -31,6 +31,17 @@ describe('a node', () => {
     await Promise.all([node.close(), node.leave(), node[Symbol.asyncDispose](), node.closed])
   })
 
+  it('leaves at once when nobody is there to hear what it has to say', async () => {
+    const [a, b] = await startCluster(2, { leaveTimeoutMs: 60_000 })
+    const alone = await a!.joinNetwork('mine')
+    alone.table('t').set('k', 1)
+    await until(() => a!.metrics()['members.queue'] === 0)
+    const early = new Promise<string>((resolve) => setTimeout(() => resolve('still leaving'), 10_000))
+    const left = a!.leave().then(() => 'left')
+    expect(await Promise.race([left, early])).toBe('left')
+    await until(() => b!.member('n0')?.status === 'left')
+  })
+
   it('frees its port at once', async () => {
     const node = await start({ name: 'a' })
     const { address } = node.self

@@ -43,6 +43,10 @@ class TestSource implements NewsSource {
     this.queue.put(`${number}`, writer.raw(new Uint8Array(bytes - NEWS_HEADER_BYTES)).copy())
   }
 
+  audience(): number {
+    return this.hearers.length
+  }
+
   transmitLimit(): number {
     return LIMIT
   }
