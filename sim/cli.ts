@@ -1,14 +1,19 @@
 import { writeFileSync } from 'node:fs'
 import process, { argv, resourceUsage, stderr, stdout } from 'node:process'
 import { parseArgs } from 'node:util'
-import type { Distribution } from './measure.ts'
+import { expectedMs, Progress } from './progress.ts'
+import { Recorder } from './recorder.ts'
+import { assertPlottable, reportHtml } from './report-html.ts'
 import { type Report, reportJson } from './report-json.ts'
 import { runScenario } from './run.ts'
-import { resolveParameters } from './scenario.ts'
+import { type Parameter, resolveParameters } from './scenario.ts'
+import { COMMON, type CommonName } from './scenarios/common.ts'
 import { type AnyScenario, SCENARIOS } from './scenarios/index.ts'
+import { soakMain } from './soak-cli.ts'
+import { summary } from './summary.ts'
 
 const USAGE =
-  'usage: npm run sim -- --scenario NAME --nodes N --seed S [--minutes M] [--set key=value]... [--json FILE] | --list'
+  'usage: npm run sim -- --scenario NAME --nodes N --seed S [--minutes M] [--set key=value]... [--json FILE] [--report FILE.html] | --list'
 
 interface Arguments {
   readonly scenario: AnyScenario
@@ -17,6 +22,7 @@ interface Arguments {
   readonly minutes: number | undefined
   readonly set: Readonly<Record<string, number>>
   readonly json: string | undefined
+  readonly report: string | undefined
 }
 
 /** A fault of the caller: one line, and exit code 2. */
@@ -32,6 +38,7 @@ function parse(args: string[]): Arguments | 'list' {
       minutes: { type: 'string' },
       set: { type: 'string', multiple: true, default: [] },
       json: { type: 'string' },
+      report: { type: 'string' },
       list: { type: 'boolean', default: false },
     },
   })
@@ -44,6 +51,7 @@ function parse(args: string[]): Arguments | 'list' {
   }
   const set = Object.fromEntries(values.set.map(assignment))
   resolveParameters(scenario, set)
+  if (values.report !== undefined) assertPlottable()
   return {
     scenario,
     nodes: integer('--nodes', values.nodes, 2, 100_000),
@@ -51,6 +59,7 @@ function parse(args: string[]): Arguments | 'list' {
     minutes: values.minutes === undefined ? undefined : number('--minutes', values.minutes, 0, 100_000),
     set,
     json: values.json,
+    report: values.report,
   }
 }
 
@@ -78,53 +87,50 @@ function bounds(min: number, max: number): string {
   return Number.isFinite(min) ? ` from ${min} to ${max}` : ''
 }
 
+/** Columns of `--list`. */
+const PAGE_WIDTH = 96
+
 function list(): string {
-  const lines = SCENARIOS.flatMap((scenario) => [
-    `${scenario.name}: ${scenario.docs}`,
-    ...Object.entries(scenario.parameters).map(
-      ([name, parameter]) =>
-        `  --set ${`${name}=${parameter.default}`.padEnd(22)} ${parameter.docs} (${parameter.min} to ${parameter.max})`,
-    ),
-    '',
-  ])
-  return lines.join('\n')
+  const lines = SCENARIOS.flatMap(({ name, docs, page, parameters }) => {
+    const own = Object.entries(parameters).filter(
+      ([key, parameter]) => COMMON[key as CommonName] !== parameter,
+    )
+    return [
+      `${name}: ${docs}`,
+      '',
+      ...wrapped(page),
+      '',
+      ...own.map(settable),
+      ...(own.length > 0 ? [''] : []),
+    ]
+  })
+  return [...lines, 'All scenarios:', '', ...Object.entries(COMMON).map(settable), ''].join('\n')
 }
 
-/** Knows which step of the story is being told, how long each took, and shows it on a terminal. */
-class Progress {
-  readonly #began = performance.now()
-  readonly #marks: { name: string; virtualMs: number; wallMs: number }[] = []
-  #virtualMs: () => number = () => 0
-
-  begin(name: string, virtualMs: () => number): void {
-    this.#virtualMs = virtualMs
-    this.#marks.push({ name, virtualMs: virtualMs(), wallMs: this.wallMs() })
-  }
-
-  wallMs(): number {
-    return performance.now() - this.#began
-  }
-
-  steps(): Report['steps'] {
-    const end = { virtualMs: this.#virtualMs(), wallMs: this.wallMs() }
-    return this.#marks.map(({ name, virtualMs, wallMs }, i) => {
-      const next = this.#marks[i + 1] ?? end
-      return { name, virtualMs: next.virtualMs - virtualMs, wallMs: next.wallMs - wallMs }
-    })
-  }
-
-  /** One line, written over the one before. */
-  show(): void {
-    const seconds = (ms: number): string => (ms / 1000).toFixed(1)
-    const name = this.#marks.at(-1)?.name ?? ''
-    stderr.write(`\r\u001b[K${name}: ${seconds(this.#virtualMs())} virtual s, ${seconds(this.wallMs())} s`)
-  }
+function settable([name, { default: value, min, max, docs }]: [string, Parameter]): string {
+  const shown = Number(value.toFixed(3))
+  return `  --set ${`${name}=${shown}`.padEnd(22)} ${docs} (${min} to ${max})`
 }
 
-async function run(args: Arguments): Promise<Report> {
+/** Indented lines of a paragraph. */
+function wrapped(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    if (lines.at(-1)!.length + word.length > PAGE_WIDTH) lines.push('')
+    lines.push(`${lines.pop()} ${word}`)
+  }
+  return lines.map((line) => ` ${line}`)
+}
+
+interface Finished {
+  readonly report: Report
+  readonly recorder: Recorder | undefined
+}
+
+async function run(args: Arguments): Promise<Finished> {
   const { scenario, nodes, seed, minutes, set } = args
-  const progress = new Progress()
-  const ticking = stderr.isTTY ? setInterval(() => progress.show(), 250) : undefined
+  const progress = new Progress(stdout)
+  let recorder: Recorder | undefined
   try {
     const outcome = await runScenario({
       scenario,
@@ -132,50 +138,20 @@ async function run(args: Arguments): Promise<Report> {
       seed,
       set,
       ...(minutes !== undefined && { minutes }),
-      progress: (name, sim) => progress.begin(name, () => sim.now),
+      begun(context) {
+        if (args.report !== undefined) recorder = new Recorder(context)
+        progress.start(context, expectedMs(context, scenario))
+      },
+      progress: (name) => progress.begin(name),
     })
     const wallMs = progress.wallMs()
     // maxRSS is in kibibytes.
     const peakRssMb = (resourceUsage().maxRSS * 1024) / 1e6
-    return { ...outcome, wallMs, speedup: outcome.virtualMs / wallMs, peakRssMb, steps: progress.steps() }
+    const speedup = outcome.virtualMs / wallMs
+    return { report: { ...outcome, wallMs, speedup, peakRssMb, steps: progress.steps() }, recorder }
   } finally {
-    clearInterval(ticking)
-    if (stderr.isTTY) stderr.write('\r\u001b[K')
+    progress.end()
   }
-}
-
-function summary(report: Report): string {
-  const { traffic, detection, falsePositives, invariants } = report
-  const ms = (value: number | null): string => (value === null ? '-' : `${Math.round(value)} ms`)
-  const times = (d: Distribution | null): string =>
-    d === null ? '-' : `p50 ${ms(d.p50)}   p99 ${ms(d.p99)}   max ${ms(d.max)}`
-  const rows: [string, string][] = [
-    ['scenario', `${report.scenario}, ${report.nodes} nodes, seed ${report.seed}`],
-    [
-      'time',
-      `${(report.virtualMs / 1000).toFixed(1)} virtual s in ${(report.wallMs / 1000).toFixed(1)} s, ${report.speedup.toFixed(1)}x`,
-    ],
-    ['events', `${report.events}, trace ${report.traceHash}, peak ${Math.round(report.peakRssMb)} MB`],
-    [
-      'traffic',
-      traffic === null
-        ? '-'
-        : `${traffic.packetsPerNodePerSecond.toFixed(2)} packets, ${traffic.bytesPerNodePerSecond.toFixed(0)} B by packet, ` +
-          `${traffic.streamBytesPerNodePerSecond.toFixed(0)} B by stream, each node each second`,
-    ],
-    ['join', `everyone ${ms(report.join.everyoneMs)}`],
-    ['detection', `${detection.crashes} crashes; first ${times(detection.firstMs)}`],
-    ['', `everyone ${times(detection.everyoneMs)}`],
-    [
-      'false positives',
-      falsePositives === null
-        ? '-'
-        : `${falsePositives.healthy} healthy, ${falsePositives.anomalous} anomalous; ${falsePositives.suspicions} suspicions`,
-    ],
-    ['convergence', `everyone ${times(report.convergence.everyoneMs)}`],
-    ['invariants', `${invariants.checked} checked, ${invariants.violations.length} violations`],
-  ]
-  return rows.map(([name, value]) => `${name.padEnd(16)} ${value}`).join('\n')
 }
 
 function replayCommand(args: Arguments): string {
@@ -196,13 +172,17 @@ async function main(): Promise<number> {
     stdout.write(list())
     return 0
   }
-  const report = await run(args)
+  const { report, recorder } = await run(args)
   stdout.write(`${summary(report)}\n`)
   if (args.json !== undefined) writeFileSync(args.json, reportJson(report))
+  if (args.report !== undefined && recorder !== undefined) {
+    const about = { docs: args.scenario.docs, command: replayCommand(args) }
+    writeFileSync(args.report, reportHtml(report, recorder.recording(), about))
+  }
   if (report.invariants.violations.length === 0) return 0
   stderr.write(`${report.invariants.violations.map((violation) => `VIOLATED ${violation}\n`).join('')}`)
   stderr.write(`replay: ${replayCommand(args)}\n`)
   return 1
 }
 
-process.exitCode = await main()
+process.exitCode = argv.includes('--soak') ? await soakMain(argv.slice(2)) : await main()

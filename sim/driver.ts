@@ -37,14 +37,15 @@ export class Driver {
     })
   }
 
-  /** Lets time pass until the promise settles. */
-  async settled<T>(promise: Promise<T>): Promise<T> {
+  /** Lets time pass until the promise settles; rejects if it is `abandoned` before, and never will. */
+  async settled<T>(promise: Promise<T>, abandoned: () => boolean = () => false): Promise<T> {
     let over = false
     const mark = (): void => {
       over = true
     }
     promise.then(mark, mark)
-    await this.until(() => over, Number.POSITIVE_INFINITY)
+    await this.until(() => over || abandoned(), Number.POSITIVE_INFINITY)
+    if (!over) throw new Error('the node was stopped before it had started')
     return promise
   }
 

@@ -1,4 +1,5 @@
 export type { NetworkOptions } from './network.ts'
 export { type NodeOptions, Simulation, type SimulationOptions } from './simulation.ts'
+export { LAN, LOSSY_EDGE, type Region, type Topology, WAN3 } from './topologies.ts'
 export type { Traffic } from './traffic.ts'
 export type { Fault } from './virtual-world.ts'

@@ -1,113 +1,170 @@
-import { finish, mix, mixBytes, mixString } from '../src/wire/mix.ts'
-import type { Context } from './scenario.ts'
+import type { Cluster } from '../src/cluster.ts'
+import type { Change } from '../src/network-state/watch.ts'
+import { QueuedEvent } from './event-queue.ts'
+import { CrashDetected } from './invariants/crash-detected.ts'
+import { DeletionsLast } from './invariants/deletions-last.ts'
+import { EqualState } from './invariants/equal-state.ts'
+import { EventsAgree } from './invariants/events-agree.ts'
+import { Followed } from './invariants/followed.ts'
+import type { Invariant } from './invariants/invariant.ts'
+import { LiveNotFailed } from './invariants/live-not-failed.ts'
+import { NetworkScope } from './invariants/network-scope.ts'
+import { NoException } from './invariants/no-exception.ts'
+import { PrecedenceRises } from './invariants/precedence-rises.ts'
+import { WatchReplays } from './invariants/watch-replays.ts'
+import { WithinBounds } from './invariants/within-bounds.ts'
+import type { Observer } from './observer.ts'
+import type { JoinedNetwork } from './scenario.ts'
+import type { Simulation } from './simulation.ts'
 
-/** What must hold at the end of any run. Each returns sentences about what does not. */
-interface Invariant {
-  readonly name: string
-  check(context: Context): string[]
-}
-
+const CHECK_MS = 1000
 const MOST_NAMED = 5
+/** Nodes of each network whose tables are watched. */
+const MOST_FOLLOWED = 3
+/** Members looked at in each check; a check looks at one node at least. */
+const MEMBERS_A_CHECK = 4096
+const DETECTION_BOUND_MS = 120_000
 
-const INVARIANTS: readonly Invariant[] = [
-  {
-    name: 'a live, reachable member is not failed',
-    check: ({ sim }) =>
-      pairs(sim.nodes, (observer, subject) => {
-        const status = sim.cluster(observer).member(subject)?.status
-        if (status === 'alive' || status === 'suspect') return undefined
-        const { network } = sim.world
-        const [one, other] = [sim.world.host(observer), sim.world.host(subject)]
-        if (network.blocked(one, other) || network.blocked(other, one)) return undefined
-        return `${observer} takes ${subject} for ${status}`
-      }),
-  },
-  {
-    name: 'a crashed member is failed at every survivor',
-    check({ sim }) {
-      const running = new Set(sim.nodes)
-      const crashed = sim.world.hosts.filter((host) => !running.has(host.name))
-      return sim.nodes.flatMap((observer) =>
-        crashed
-          .map(({ name }) => ({ name, status: sim.cluster(observer).member(name)?.status }))
-          .filter(({ status }) => status === 'alive' || status === 'suspect')
-          .map(({ name, status }) => `${observer} takes the dead ${name} for ${status}`),
-      )
-    },
-  },
-  {
-    name: 'events and snapshots of members agree',
-    check: ({ sim, observer }) =>
-      pairs(sim.nodes, (one, other) => {
-        const [told, shown] = [observer.view(one, other), sim.cluster(one).member(other)?.status]
-        return told === shown ? undefined : `${one} told of ${other} as ${told}, and shows it as ${shown}`
-      }),
-  },
-  {
-    name: 'participants of a network hold equal tables',
-    check: ({ networks, sim }) =>
-      networks.flatMap((network) => {
-        const running = new Set(sim.nodes)
-        const nodesByContent = new Map<string, number>()
-        for (const [node, joined] of network.members) {
-          if (!running.has(node)) continue
-          const content = network.tables.map((table) => summary(joined.table(table).entries())).join()
-          nodesByContent.set(content, (nodesByContent.get(content) ?? 0) + 1)
-        }
-        if (nodesByContent.size <= 1) return []
-        const found = [...nodesByContent].map(([content, nodes]) => `${content} at ${nodes} nodes`)
-        return [`network "${network.name}" has different contents: ${found.join('; ')}`]
-      }),
-  },
-  {
-    name: 'no exception reaches the runtime',
-    check: ({ sim }) =>
-      sim.world.faults.map(
-        ({ node, atMs, error }) => `${node} at ${atMs} ms: ${error instanceof Error ? error.stack : error}`,
-      ),
-  },
-]
-
-export function checkInvariants(context: Context): { checked: number; violations: string[] } {
-  const violations = INVARIANTS.flatMap((invariant) => {
-    const found = invariant.check(context)
-    const more =
-      found.length > MOST_NAMED ? [`${invariant.name}: ... and ${found.length - MOST_NAMED} more`] : []
-    return [...found.slice(0, MOST_NAMED).map((violation) => `${invariant.name}: ${violation}`), ...more]
-  })
-  return { checked: INVARIANTS.length, violations: [...context.measured.violations, ...violations] }
+export interface InvariantOptions {
+  /** To be checked against what nodes show of members. */
+  readonly observer?: Observer
+  /** Live: networks that are joined later are checked, too. Default: none. */
+  readonly networks?: readonly JoinedNetwork[]
+  /** How long a crash may go unnoticed by a survivor with which nothing is the matter. Default 120,000. */
+  readonly detectionBoundMs?: number
 }
 
-function pairs(
-  names: readonly string[],
-  check: (observer: string, subject: string) => string | undefined,
-): string[] {
-  const found: string[] = []
-  for (const observer of names) {
-    for (const subject of names) {
-      const violation = observer === subject ? undefined : check(observer, subject)
-      if (violation !== undefined) found.push(violation)
+/**
+ * What must hold in every run. `begin` has it checked each virtual second from then on, `finish` checks what must hold after quiet. Checks
+ * change nothing: a run that is checked has the same trace as one that is not.
+ */
+export class Invariants {
+  readonly #sim: Simulation
+  readonly #networks: readonly JoinedNetwork[]
+  readonly #invariants: readonly Invariant[]
+  readonly #clusters = new Map<string, Cluster>()
+  readonly #followed = new Set<Followed>()
+  readonly #violations = new Map<string, string[]>()
+  #next = 0
+  #over = false
+
+  constructor(sim: Simulation, options: InvariantOptions = {}) {
+    const networks = options.networks ?? []
+    this.#sim = sim
+    this.#networks = networks
+    this.#invariants = [
+      new LiveNotFailed(sim),
+      new CrashDetected(sim, options.detectionBoundMs ?? DETECTION_BOUND_MS),
+      new PrecedenceRises(sim),
+      new EqualState(sim, networks),
+      new DeletionsLast(sim),
+      new NetworkScope(sim, networks),
+      new WithinBounds(sim, () => networks.length),
+      new WatchReplays(),
+      new NoException(sim),
+      ...(options.observer === undefined ? [] : [new EventsAgree(sim, options.observer)]),
+    ]
+  }
+
+  /** Sentences about what was violated so far, a few for each invariant. */
+  get violations(): string[] {
+    return [...this.#violations].flatMap(([name, found]) => {
+      const more = found.length - MOST_NAMED
+      const named = found.slice(0, MOST_NAMED).map((violation) => `${name}: ${violation}`)
+      return more > 0 ? [...named, `${name}: ... and ${more} more`] : named
+    })
+  }
+
+  begin(): void {
+    this.#sim.world.schedule(this.#sim.now + CHECK_MS, new CheckEvent(() => this.#tick()))
+  }
+
+  /** Checks what must hold at any time. */
+  check(): void {
+    this.#followNodes()
+    this.#followTables()
+    const sample = this.#sample()
+    for (const invariant of this.#invariants) this.#note(invariant, invariant.during?.(sample))
+  }
+
+  /** Checks what must hold at any time and what must hold after quiet, for the last time. */
+  finish(): { readonly checked: number; readonly violations: string[] } {
+    this.check()
+    for (const invariant of this.#invariants) this.#note(invariant, invariant.atEnd?.())
+    this.#over = true
+    for (const followed of this.#followed) followed.end()
+    return { checked: this.#invariants.length, violations: this.violations }
+  }
+
+  #tick(): void {
+    if (this.#over) return
+    this.check()
+    this.begin()
+  }
+
+  #note(invariant: Invariant, violations: Iterable<string> | undefined): void {
+    for (const violation of violations ?? []) {
+      const found = this.#violations.get(invariant.name)
+      if (found === undefined) this.#violations.set(invariant.name, [violation])
+      else found.push(violation)
     }
   }
-  return found
+
+  /** Finds who has started or stopped since the last check. */
+  #followNodes(): void {
+    const running = new Set(this.#sim.nodes)
+    for (const [node, cluster] of this.#clusters) {
+      if (running.has(node) && this.#sim.cluster(node) === cluster) continue
+      this.#clusters.delete(node)
+      for (const invariant of this.#invariants) invariant.stopped?.(node)
+    }
+    for (const node of running) {
+      if (this.#clusters.has(node)) continue
+      const cluster = this.#sim.cluster(node)
+      this.#clusters.set(node, cluster)
+      for (const invariant of this.#invariants) invariant.started?.(node, cluster)
+    }
+  }
+
+  /** Watches the tables of a few nodes of each network, of others when those are gone. */
+  #followTables(): void {
+    for (const { name, tables, members } of this.#networks) {
+      const here = [...this.#followed].filter(({ network }) => network.name === name)
+      for (const followed of here) {
+        if (members.get(followed.node) === followed.network && this.#clusters.has(followed.node)) continue
+        followed.end()
+        this.#followed.delete(followed)
+      }
+      const nodes = new Set(here.filter(({ ended }) => !ended).map(({ node }) => node))
+      for (const [node, network] of members) {
+        if (nodes.size >= MOST_FOLLOWED) break
+        if (nodes.has(node) || !this.#clusters.has(node)) continue
+        nodes.add(node)
+        for (const table of tables) this.#followed.add(new Followed(node, network, table, this.#changed))
+      }
+    }
+  }
+
+  readonly #changed = (followed: Followed, change: Change<unknown>): void => {
+    for (const invariant of this.#invariants) this.#note(invariant, invariant.changed?.(followed, change))
+  }
+
+  /** Other nodes at each check, so that all of them get their turn. */
+  #sample(): string[] {
+    const { nodes } = this.#sim
+    if (nodes.length === 0) return []
+    const count = Math.min(nodes.length, Math.max(1, Math.floor(MEMBERS_A_CHECK / nodes.length)))
+    const sample = Array.from({ length: count }, (_, i) => nodes[(this.#next + i) % nodes.length]!)
+    this.#next = (this.#next + count) % nodes.length
+    return sample
+  }
 }
 
-/** How many entries, and 64 bits of hash of them in any order. Values are hashed as the bytes or the JSON that they are. */
-function summary(
-  entries: Iterable<readonly [string, { readonly value: unknown; readonly owner: string }]>,
-): string {
-  let count = 0
-  let low = 0
-  let high = 0
-  for (const [key, { value, owner }] of entries) {
-    const named = mixString(mixString(0, key), owner)
-    const hash =
-      value instanceof Uint8Array
-        ? mixBytes(named, value)
-        : mixString(named, JSON.stringify(value) ?? 'undefined')
-    count++
-    low = (low + finish(hash)) >>> 0
-    high = (high + finish(mix(hash, 1))) >>> 0
+class CheckEvent extends QueuedEvent {
+  readonly fire: () => void
+
+  constructor(fire: () => void) {
+    super()
+    this.fire = fire
   }
-  return `${count} entries (${high.toString(16)}.${low.toString(16)})`
 }

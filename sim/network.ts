@@ -1,4 +1,6 @@
+import { log } from './arithmetic.ts'
 import { Lognormal, type Random } from './random.ts'
+import { LAN, regionOf, type Topology } from './topologies.ts'
 import type { VirtualHost } from './virtual-host.ts'
 
 /** The network between the hosts. The defaults are a quiet LAN. */
@@ -7,12 +9,22 @@ export interface NetworkOptions {
   readonly latencyMs?: number
   /** Standard deviation of the latency's logarithm; 0 makes it constant. Default 0.5. */
   readonly latencySigma?: number
+  /** Regions, and the round trips between them. Default: `LAN`. */
+  readonly topology?: Topology
   /** What the distance between two hosts, given by name, adds one way. Default: nothing. */
   readonly distanceMs?: (from: string, to: string) => number
   /** Probability that a packet, or one transmission of a stream's segment, is lost. Default 0. */
   readonly loss?: number
   /** Probability that a packet arrives twice. Default 0. */
   readonly duplication?: number
+  /** Probability that a packet is held up, so that later ones overtake it. Default 0. */
+  readonly reordering?: number
+  /** Mean of the exponential time for which such a packet is held up. Default 20. */
+  readonly reorderMs?: number
+  /** Probability that some bits of a packet are flipped on its way. Default 0. */
+  readonly corruption?: number
+  /** Probability that an open stream breaks within a second, for both ends. Default 0. */
+  readonly streamBreaks?: number
   /** Larger packets are dropped. UDP payload; default 1,472. */
   readonly mtuBytes?: number
   /** Of each host's uplink; Infinity: no limit. Default 1,000. */
@@ -35,6 +47,9 @@ type Cut =
     }
 
 const FIRST_RETRANSMISSION_MS = 200
+/** Bits that corruption flips in a packet, at most. */
+const MOST_FLIPS = 4
+const BITS = [0, 1, 2, 3, 4, 5, 6, 7]
 
 /** Decides what arrives and when. Every kind of chance draws from a stream of its own. */
 export class Network {
@@ -42,38 +57,58 @@ export class Network {
   loss: number
   /** May be changed at any time. */
   duplication: number
+  /** May be changed at any time. */
+  reordering: number
+  /** May be changed at any time. */
+  corruption: number
+  /** May be changed at any time; counts for streams that open from then on. */
+  streamBreaks: number
+  readonly reorderMs: number
   readonly mtuBytes: number
   readonly serviceMs: number
   readonly socketBufferBytes: number
   readonly streamTimeoutMs: number
   readonly #latency: Lognormal
+  readonly #topology: Topology
   readonly #distanceMs: ((from: string, to: string) => number) | undefined
   readonly #msPerByte: number
   readonly #latencyDraws: Random
   readonly #lossDraws: Random
   readonly #duplicationDraws: Random
   readonly #cutDraws: Random
+  readonly #reorderingDraws: Random
+  readonly #corruptionDraws: Random
+  readonly #breakDraws: Random
   #cuts: Cut[] = []
 
   constructor(options: NetworkOptions, random: Random) {
     this.loss = options.loss ?? 0
     this.duplication = options.duplication ?? 0
+    this.reordering = options.reordering ?? 0
+    this.reorderMs = options.reorderMs ?? 20
+    this.corruption = options.corruption ?? 0
+    this.streamBreaks = options.streamBreaks ?? 0
     this.mtuBytes = options.mtuBytes ?? 1472
     this.serviceMs = options.serviceMs ?? 0.05
     this.socketBufferBytes = options.socketBufferBytes ?? 4 * 1024 * 1024
     this.streamTimeoutMs = options.streamTimeoutMs ?? 15_000
     this.#latency = new Lognormal(options.latencyMs ?? 0.8, options.latencySigma ?? 0.5)
+    this.#topology = options.topology ?? LAN
     this.#distanceMs = options.distanceMs
     this.#msPerByte = 8 / ((options.bandwidthMbps ?? 1000) * 1000)
     this.#latencyDraws = random.fork('latency')
     this.#lossDraws = random.fork('loss')
     this.#duplicationDraws = random.fork('duplication')
     this.#cutDraws = random.fork('segmentation')
+    this.#reorderingDraws = random.fork('reordering')
+    this.#corruptionDraws = random.fork('corruption')
+    this.#breakDraws = random.fork('stream breaks')
   }
 
   /** One way, without waiting for the uplink. */
   latency(from: VirtualHost, to: VirtualHost): number {
-    const distance = this.#distanceMs === undefined ? 0 : this.#distanceMs(from.name, to.name)
+    const region = this.#topology.roundTripMs[from.region]![to.region]! / 2
+    const distance = this.#distanceMs === undefined ? region : region + this.#distanceMs(from.name, to.name)
     return this.#latency.draw(this.#latencyDraws) + distance
   }
 
@@ -90,12 +125,42 @@ export class Network {
   }
 
   lost(from: VirtualHost, to: VirtualHost): boolean {
-    const clean = this.loss + from.egressLoss + to.ingressLoss === 0
-    return !clean && this.#lossDraws.chance(this.#lossBetween(from, to))
+    const probability = this.#lossBetween(from, to)
+    return probability > 0 && this.#lossDraws.chance(probability)
   }
 
   duplicated(): boolean {
     return this.duplication > 0 && this.#duplicationDraws.chance(this.duplication)
+  }
+
+  /** For how long a packet is held up beyond its latency. */
+  holdUpMs(): number {
+    if (this.reordering === 0 || !this.#reorderingDraws.chance(this.reordering)) return 0
+    return this.#reorderingDraws.exponential(this.reorderMs)
+  }
+
+  /** Flips some bits of a packet, or leaves it alone; says whether it did. */
+  corrupts(packet: Uint8Array): boolean {
+    if (this.corruption === 0 || packet.length === 0 || !this.#corruptionDraws.chance(this.corruption))
+      return false
+    // Different bits of one byte: no flip undoes another.
+    const at = this.#corruptionDraws.int(packet.length)
+    const flips = 1 + this.#corruptionDraws.int(MOST_FLIPS)
+    for (const bit of this.#corruptionDraws.sample(BITS, flips)) packet[at] = packet[at]! ^ (1 << bit)
+    return true
+  }
+
+  /** How long a stream that opens now lives before the network breaks it; Infinity: it does not. */
+  streamLifeMs(): number {
+    if (this.streamBreaks === 0) return Number.POSITIVE_INFINITY
+    if (this.streamBreaks >= 1) return 0
+    return this.#breakDraws.exponential(-1000 / log(1 - this.streamBreaks))
+  }
+
+  /** Which region a host stands in, and what its link to the world loses, by the order in which hosts are made. */
+  place(hostIndex: number): { readonly region: number; readonly linkLoss: number } {
+    const region = regionOf(this.#topology, hostIndex)
+    return { region, linkLoss: this.#topology.regions[region]!.loss }
   }
 
   /** How long the retransmissions of a stream's segment take; 0 if its first transmission arrives. */
@@ -118,6 +183,13 @@ export class Network {
   blocked(from: VirtualHost, to: VirtualHost): boolean {
     for (const cut of this.#cuts) if (separates(cut, from, to)) return true
     return false
+  }
+
+  /** Whether a host is kept from any other. */
+  cuts(host: VirtualHost): boolean {
+    return this.#cuts.some((cut) =>
+      cut.kind === 'one-way' ? cut.from.has(host) || cut.to.has(host) : cut.groups.has(host),
+    )
   }
 
   /** Separates groups of hosts; hosts in no group reach everyone. Returns what ends it. */
@@ -147,7 +219,9 @@ export class Network {
   }
 
   #lossBetween(from: VirtualHost, to: VirtualHost): number {
-    return 1 - (1 - this.loss) * (1 - from.egressLoss) * (1 - to.ingressLoss)
+    if (this.loss + from.egressLoss + to.ingressLoss + from.linkLoss + to.linkLoss === 0) return 0
+    const own = (1 - from.egressLoss) * (1 - to.ingressLoss)
+    return 1 - (1 - this.loss) * own * (1 - from.linkLoss) * (1 - to.linkLoss)
   }
 }
 

@@ -1,12 +1,16 @@
 import type { Cluster } from '../src/cluster.ts'
 import type { MemberSnapshot, MemberStatus } from '../src/events.ts'
+import { compareEpochs, type EpochId } from '../src/wire/epoch.ts'
 import type { Simulation } from './simulation.ts'
 
-const UNKNOWN = 0
-const ALIVE = 1
-const SUSPECT = 2
-const FAILED = 3
-const LEFT = 4
+/** What one node thinks of another, as a small number. */
+export const VIEW = { unknown: 0, alive: 1, suspect: 2, failed: 3, left: 4 } as const
+
+const UNKNOWN = VIEW.unknown
+const ALIVE = VIEW.alive
+const SUSPECT = VIEW.suspect
+const FAILED = VIEW.failed
+const LEFT = VIEW.left
 const CODE: Readonly<Record<MemberStatus, number>> = {
   alive: ALIVE,
   suspect: SUSPECT,
@@ -21,6 +25,16 @@ interface Crash {
   firstMs: number | undefined
   everyoneMs: number | undefined
   readonly unaware: Set<number>
+  /** The node runs again: who has not noticed need not any more. */
+  over: boolean
+}
+
+/** Is told of what an observer learns, as it learns it. Nodes are numbered by their hosts; must not touch the simulation. */
+export interface ObserverListener {
+  /** A view of `VIEW` has changed. */
+  onView(observer: number, subject: number, before: number, after: number): void
+  /** A survivor knows of a crash, so long after it. */
+  onNoticed(observer: number, subject: number, elapsedMs: number): void
 }
 
 /**
@@ -35,6 +49,7 @@ export class Observer {
   /** Verdicts `suspect` on nodes that ran. */
   suspicions = 0
   readonly warnings: Map<string, number> = new Map()
+  readonly listeners: ObserverListener[] = []
   readonly #sim: Simulation
   readonly #capacity: number
   /** What `observer` thinks of `subject`, at observer * capacity + subject. */
@@ -42,6 +57,9 @@ export class Observer {
   readonly #running = new Set<number>()
   readonly #impaired = new Set<number>()
   readonly #crashes: Crash[] = []
+  /** The epoch of each node's last start. */
+  readonly #lives = new Map<number, EpochId>()
+  readonly #episodes = new Set<string>()
   #up = 0
   #excused: (observer: string, subject: string) => boolean = () => false
 
@@ -55,6 +73,8 @@ export class Observer {
   watch(name: string, cluster: Cluster): void {
     const observer = this.#index(name)
     this.#running.add(observer)
+    this.#lives.set(observer, cluster.self.epoch)
+    for (const crash of this.#crashes) if (crash.subject === observer) crash.over = true
     this.#forget(observer)
     for (const member of cluster.members()) this.#see(observer, member)
     const see = (member: MemberSnapshot): void => this.#see(observer, member)
@@ -65,7 +85,7 @@ export class Observer {
     })
     cluster.on('member-left', see)
     cluster.on('member-failed', (member) => {
-      this.#judged(observer, this.#index(member.name))
+      this.#judged(observer, this.#index(member.name), member)
       see(member)
     })
     cluster.on('warning', ({ code }) => {
@@ -101,18 +121,20 @@ export class Observer {
     for (const crash of this.#crashes) this.#noticed(crash, subject)
     for (let i = 0; i < this.#capacity; i++) this.#set(subject, i, UNKNOWN)
     const unaware = [...this.#running].filter((o) => isUp(this.#views[o * this.#capacity + subject]!))
+    if (unaware.length === 0) return
     this.#crashes.push({
       subject,
       atMs: this.#sim.now,
       firstMs: undefined,
       everyoneMs: undefined,
       unaware: new Set(unaware),
+      over: false,
     })
   }
 
   /** Whether every survivor knows of every crash. */
   allNoticed(): boolean {
-    return this.#crashes.every((crash) => crash.everyoneMs !== undefined)
+    return this.#crashes.every((crash) => crash.over || crash.everyoneMs !== undefined)
   }
 
   /** From each crash to the first survivor who knew, and to the last; crashes not noticed yet are left out. */
@@ -122,6 +144,16 @@ export class Observer {
       firstMs: defined(this.#crashes.map((crash) => crash.firstMs)),
       everyoneMs: defined(this.#crashes.map((crash) => crash.everyoneMs)),
     }
+  }
+
+  /** Nodes that run and are listened to, by number. */
+  get running(): ReadonlySet<number> {
+    return this.#running
+  }
+
+  /** How often a node that ran was wrongly declared failed, however many observers there were. */
+  get falseEpisodes(): number {
+    return this.#episodes.size
   }
 
   get crashCount(): number {
@@ -147,13 +179,17 @@ export class Observer {
     return this.#excused(hosts[observer]!.name, hosts[subject]!.name)
   }
 
-  #judged(observer: number, subject: number): void {
-    const crash = this.#crashes.findLast((candidate) => candidate.subject === subject)
-    if (!this.#running.has(subject)) {
-      if (crash !== undefined) this.#noticed(crash, observer)
+  #judged(observer: number, subject: number, { epoch, incarnation }: MemberSnapshot): void {
+    const life = this.#lives.get(subject)
+    // Of one that runs again, what is told of its former life is true.
+    const former = life !== undefined && compareEpochs(epoch, life) < 0
+    if (former || !this.#running.has(subject)) {
+      const crash = this.#crashes.findLast((candidate) => candidate.subject === subject)
+      if (crash !== undefined && !crash.over) this.#noticed(crash, observer)
       return
     }
     if (this.#isExcused(observer, subject)) return
+    this.#episodes.add(`${subject} ${epoch.time} ${epoch.nonce} ${incarnation}`)
     if (this.#impaired.has(observer) || this.#impaired.has(subject)) this.falseAnomalous++
     else this.falseHealthy++
   }
@@ -162,7 +198,10 @@ export class Observer {
   #noticed(crash: Crash, observer: number): void {
     if (!crash.unaware.delete(observer)) return
     const elapsed = this.#sim.now - crash.atMs
-    if (this.#running.has(observer)) crash.firstMs ??= elapsed
+    if (this.#running.has(observer)) {
+      crash.firstMs ??= elapsed
+      for (const listener of this.listeners) listener.onNoticed(observer, crash.subject, elapsed)
+    }
     if (crash.unaware.size === 0) crash.everyoneMs = elapsed
   }
 
@@ -173,8 +212,11 @@ export class Observer {
 
   #set(observer: number, subject: number, view: number): void {
     const at = observer * this.#capacity + subject
-    this.#up += Number(isUp(view)) - Number(isUp(this.#views[at]!))
+    const before = this.#views[at]!
+    if (view === before) return
+    this.#up += Number(isUp(view)) - Number(isUp(before))
     this.#views[at] = view
+    for (const listener of this.listeners) listener.onView(observer, subject, before, view)
   }
 
   #forget(observer: number): void {

@@ -37,6 +37,8 @@ export interface Report {
   readonly falsePositives: {
     readonly healthy: number
     readonly anomalous: number
+    /** Distinct (subject, epoch, incarnation) of those verdicts: how often it went wrong, however many believed it. */
+    readonly episodes: number
     readonly suspicions: number
   } | null
   /** For each thing that was to reach everyone, the time until it had. */

@@ -17,7 +17,11 @@ export interface Scenario<Name extends string = string> {
   readonly name: string
   /** One sentence, for `--list`. */
   readonly docs: string
+  /** What happens, and what is measured: a paragraph, for `--list`. */
+  readonly page: string
   readonly parameters: Readonly<Record<Name, Parameter>>
+  /** About how long the measured part lasts in virtual time, for a progress bar. */
+  lastsMs?(set: Readonly<Record<Name, number>>): number
   run(context: Context<Name>): Promise<void>
 }
 
@@ -42,8 +46,12 @@ export interface Context<Name extends string = string> {
 export interface JoinedNetwork {
   readonly name: string
   readonly tables: readonly string[]
-  /** By node. */
+  /** By node; those that left or crashed may stay in it until they join anew. */
   readonly members: Map<string, Network>
+  /** Every node that ever asked to join. */
+  readonly insiders?: ReadonlySet<string>
+  /** What each value of this network begins with, and nothing else anywhere contains. */
+  readonly marker?: Uint8Array
 }
 
 /** Filled in by scenarios; what is missing was not measured. */

@@ -24,7 +24,7 @@ const DEFAULT_SEEDS = 3
 
 /**
  * Clusters in virtual time, on hosts that can crash, stall and lose each other. The nodes run the very code that production
- * runs. Time passes only inside `start`, `advance` and `until`; nothing happens between them, deferred listeners included.
+ * runs. Time passes only inside `start`, `advance`, `until` and `settled`; nothing happens between them, deferred listeners included.
  *
  *     const sim = new Simulation({ seed: 7 })
  *     const a = await sim.start('a')
@@ -85,7 +85,7 @@ export class Simulation {
       runtime,
     })
     try {
-      const cluster = await this.#driver.settled(starting)
+      const cluster = await this.#driver.settled(starting, () => host.process !== runtime)
       if (host.process === runtime) this.#clusters.set(name, cluster)
       return cluster
     } catch (error) {
@@ -109,6 +109,11 @@ export class Simulation {
   /** Lets virtual time pass. */
   async advance(ms: number): Promise<void> {
     await this.#driver.advance(ms)
+  }
+
+  /** Lets time pass until a promise settles that waits for nodes, and returns what it came to. */
+  settled<T>(promise: Promise<T>): Promise<T> {
+    return this.#driver.settled(promise)
   }
 
   /**

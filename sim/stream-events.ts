@@ -111,6 +111,20 @@ export class FailEvent extends QueuedEvent {
   }
 }
 
+/** The network breaks a stream that both ends take for whole. */
+export class BreakEvent extends QueuedEvent {
+  readonly #stream: VirtualStream
+
+  constructor(stream: VirtualStream) {
+    super()
+    this.#stream = stream
+  }
+
+  fire(): void {
+    this.#stream.broken()
+  }
+}
+
 /** Tells a stream that it is time for something. */
 export class StreamTick extends QueuedEvent {
   readonly #stream: VirtualStream

@@ -8,12 +8,16 @@ export class Traffic {
   streamsAccepted = 0
   streamBytesSent = 0
   streamBytesReceived = 0
+  /** Streams of this host that the network broke in the middle. */
+  streamsBroken = 0
   /** Packets of this host that the network lost, or let not through. */
   packetsLost = 0
   /** Packets of this host above the MTU. */
   packetsTooLarge = 0
   /** Packets of this host that found nobody: no such address, a dead host, a closed port. */
   packetsUndeliverable = 0
+  /** Packets of this host, duplicates included, in which the network flipped bits. */
+  packetsCorrupted = 0
   /** Packets dropped because a buffer of this host was full. */
   packetsOverflowed = 0
 
@@ -27,9 +31,11 @@ export class Traffic {
     this.streamsAccepted += sign * other.streamsAccepted
     this.streamBytesSent += sign * other.streamBytesSent
     this.streamBytesReceived += sign * other.streamBytesReceived
+    this.streamsBroken += sign * other.streamsBroken
     this.packetsLost += sign * other.packetsLost
     this.packetsTooLarge += sign * other.packetsTooLarge
     this.packetsUndeliverable += sign * other.packetsUndeliverable
+    this.packetsCorrupted += sign * other.packetsCorrupted
     this.packetsOverflowed += sign * other.packetsOverflowed
     return this
   }

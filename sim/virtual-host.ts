@@ -13,6 +13,10 @@ export class VirtualHost {
   readonly name: string
   readonly ip: string
   readonly index: number
+  /** Where it stands in the network's topology. */
+  readonly region: number
+  /** What its link to the rest of the world loses, each way. */
+  readonly linkLoss: number
   readonly random: Random
   readonly traffic: Traffic = new Traffic()
   process: VirtualRuntime | undefined
@@ -36,6 +40,9 @@ export class VirtualHost {
     this.world = world
     this.name = name
     this.index = index
+    const { region, linkLoss } = world.network.place(index)
+    this.region = region
+    this.linkLoss = linkLoss
     const number = index + 1
     this.ip = `10.${(number >>> 16) & 0xff}.${(number >>> 8) & 0xff}.${number & 0xff}`
     this.random = world.random.fork(`host ${name}`)
@@ -48,6 +55,11 @@ export class VirtualHost {
   /** How long processes ran here, in all. */
   get ranMs(): number {
     return this.process === undefined ? this.#ranMs : this.#ranMs + this.world.now - this.#bootedAt
+  }
+
+  /** How often a process was started here. */
+  get boots(): number {
+    return this.#boots
   }
 
   /** A port that no stream or packet of this host used lately. */

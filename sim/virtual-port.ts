@@ -59,11 +59,9 @@ export class VirtualPort implements Transport {
       traffic.packetsLost++
       return
     }
-    this.#world.schedule(arrival, new PacketArrival(this.endpoint, target, packet))
-    if (network.duplicated()) {
-      const again = now + network.latency(this.#host, target.host)
-      this.#world.schedule(again, new PacketArrival(this.endpoint, target, packet.slice()))
-    }
+    const copy = network.duplicated() ? packet.slice() : undefined
+    this.#carry(target, packet, arrival)
+    if (copy !== undefined) this.#carry(target, copy, now + network.latency(this.#host, target.host))
   }
 
   connect(to: string, handlers: StreamHandlers): ByteStream {
@@ -89,6 +87,12 @@ export class VirtualPort implements Transport {
       })
     })
     return this.#closed
+  }
+
+  #carry(target: Endpoint, packet: Uint8Array, arrival: number): void {
+    const { network } = this.#world
+    if (network.corrupts(packet)) this.#host.traffic.packetsCorrupted++
+    this.#world.schedule(arrival + network.holdUpMs(), new PacketArrival(this.endpoint, target, packet))
   }
 
   /** The process died: the kernel closes the port, and tells the other ends of its streams unless it died too. */
@@ -132,6 +136,7 @@ class PacketArrival extends IoEvent {
     host.traffic.packetsReceived++
     host.traffic.bytesReceived += packet.length
     const hash = finish(mixBytes(0, packet))
+    host.world.tap?.(host, packet)
     host.world.record(TRACED.packet, this.#from.host.index, host.index, packet.length, hash)
     port.handlers.onPacket(packet, this.#from.address)
   }

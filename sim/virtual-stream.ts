@@ -1,6 +1,7 @@
 import type { ByteStream, StreamHandlers } from '../src/runtime/runtime.ts'
 import { finish, mixBytes } from '../src/wire/mix.ts'
 import {
+  BreakEvent,
   FailEvent,
   ResetEvent,
   resetBy,
@@ -54,6 +55,7 @@ export class VirtualStream implements ByteStream {
   #stalledSince = 0
   #retryMs = 0
   #retry: StreamTick | undefined
+  #break: BreakEvent | undefined
 
   constructor(port: VirtualPort, remoteAddress: string, handlers: StreamHandlers | undefined) {
     this.port = port
@@ -126,6 +128,7 @@ export class VirtualStream implements ByteStream {
       return
     }
     this.#state = 'open'
+    this.#breakLater()
     this.#waiting.unshift(new Segment(this, 'accept'))
     this.port.process.receive(new StreamIo(this, TRACED.streamOpened))
     this.#transmit()
@@ -182,6 +185,16 @@ export class VirtualStream implements ByteStream {
     if (!this.closed) this.#close(error)
   }
 
+  /** The network broke it in the middle. */
+  broken(): void {
+    this.#break = undefined
+    this.#host.traffic.streamsBroken++
+    // The other end may be about to come into being.
+    if (this.#peer === undefined) this.#sendReset()
+    else this.#peer.fail(resetBy(this.#peer.remoteAddress))
+    this.fail(resetBy(this.remoteAddress))
+  }
+
   /** Time to try again what did not get through. */
   retry(): void {
     this.#retry = undefined
@@ -216,6 +229,7 @@ export class VirtualStream implements ByteStream {
         this.#peer?.acknowledge(io.bytes.length)
         this.#host.traffic.streamBytesReceived += io.bytes.length
         this.#movedAt = this.#world.now
+        this.#world.tap?.(this.#host, io.bytes)
         if (!this.#destroyed) handlers?.onData(io.bytes)
         break
       case TRACED.streamDrained:
@@ -387,8 +401,18 @@ export class VirtualStream implements ByteStream {
     this.#world.schedule(this.#world.now, new StreamIo(this, TRACED.streamClosed, undefined, error))
   }
 
+  /** The network breaks a share of the streams, for both ends at once. */
+  #breakLater(): void {
+    const lifeMs = this.#world.network.streamLifeMs()
+    if (lifeMs === Number.POSITIVE_INFINITY) return
+    this.#break = new BreakEvent(this)
+    this.#world.schedule(this.#world.now + lifeMs, this.#break)
+  }
+
   #forget(): void {
     this.#cancelRetry()
+    if (this.#break !== undefined) this.#world.cancel(this.#break)
+    this.#break = undefined
     this.#waiting = []
     this.#waitingBytes = 0
   }

@@ -50,6 +50,10 @@ export class VirtualWorld {
   events = 0
   /** Set when a promise of the runtime has settled, so that who waits for it goes on before time does. */
   yieldWanted = false
+  /** Called before time goes on, for whoever only looks; must not touch the world. */
+  onLook: (() => void) | undefined
+  /** Sees every packet and every piece of a stream that a process is given; must not change it. */
+  tap: ((to: VirtualHost, bytes: Uint8Array) => void) | undefined
   readonly #queue = new EventQueue()
   readonly #hostsByName = new Map<string, VirtualHost>()
   readonly #endpoints = new Map<string, Endpoint>()
@@ -124,6 +128,7 @@ export class VirtualWorld {
   /** Lets everything happen that is due by `time`; false if somebody outside should go on before all of it has. */
   runUntil(time: number): boolean {
     this.yieldWanted = false
+    this.onLook?.()
     this.runDeferred()
     while (!this.yieldWanted) {
       const at = this.#queue.nextTime()

@@ -118,7 +118,10 @@ export class Cluster {
       connect: (to, handlers) => transport.connect(to, handlers),
       randomPeer: () => this.#membership.randomPeer(),
       gossiping: () => this.#gossip.busy,
-      backlogged: () => this.#membership.backlogged,
+      backlogged: (domain) =>
+        domain === this.#membership.domain.name
+          ? this.#membership.backlogged
+          : this.#networkState.backlogged(domain),
     })
     this.#membership = new Membership(runtime, options, this.#firstRecord(), {
       send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),

@@ -1,6 +1,13 @@
 export { Cluster } from './cluster.ts'
 export { type ErrorCode, HearsayError } from './errors.ts'
-export type { ClusterEvents, HearsayWarning, MemberSnapshot, MemberStatus, WarningCode } from './events.ts'
+export type {
+  ClusterEvents,
+  HearsayWarning,
+  Listener,
+  MemberSnapshot,
+  MemberStatus,
+  WarningCode,
+} from './events.ts'
 export type { Seeds } from './membership/joining.ts'
 export type { Metrics } from './metrics.ts'
 export type { Codec } from './network-state/codec.ts'

@@ -1,40 +1,89 @@
+import type { Profile } from '../../src/options.ts'
 import type { NetworkOptions } from '../network.ts'
 import type { Context, Parameter } from '../scenario.ts'
 import type { NodeOptions } from '../simulation.ts'
+import { TOPOLOGIES } from '../topologies.ts'
 import { Traffic } from '../traffic.ts'
 
 export type CommonName =
   | 'loss'
   | 'duplication'
+  | 'reordering'
+  | 'reorderMs'
+  | 'corruption'
+  | 'streamBreaks'
   | 'latencyMs'
   | 'latencySigma'
+  | 'topology'
+  | 'mtuBytes'
   | 'bandwidthMbps'
   | 'serviceMs'
   | 'clockSkewMs'
   | 'staggerMs'
+  | 'profile'
+  | 'sealed'
+
+const PROFILES: readonly Profile[] = ['lan', 'wan', 'local']
 
 /** What every scenario lets be set. */
 export const COMMON: Readonly<Record<CommonName, Parameter>> = {
   loss: { default: 0, min: 0, max: 1, docs: 'probability that a packet is lost' },
   duplication: { default: 0, min: 0, max: 1, docs: 'probability that a packet arrives twice' },
+  reordering: { default: 0, min: 0, max: 1, docs: 'probability that a packet is held up and overtaken' },
+  reorderMs: { default: 20, min: 0, max: 10_000, docs: 'mean time for which such a packet is held up' },
+  corruption: { default: 0, min: 0, max: 1, docs: 'probability that bits of a packet are flipped' },
+  streamBreaks: {
+    default: 0,
+    min: 0,
+    max: 1,
+    docs: 'probability that an open stream breaks within a second',
+  },
   latencyMs: { default: 0.8, min: 0, max: 10_000, docs: 'median one-way latency' },
   latencySigma: { default: 0.5, min: 0, max: 3, docs: 'spread of the latency (of its logarithm)' },
+  topology: {
+    default: 0,
+    min: 0,
+    max: TOPOLOGIES.length - 1,
+    docs: choices(TOPOLOGIES.map(({ name }) => name)),
+  },
+  mtuBytes: { default: 1472, min: 500, max: 65_507, docs: 'larger packets vanish' },
   bandwidthMbps: { default: 1000, min: 0.1, max: 1e6, docs: "each host's uplink" },
   serviceMs: { default: 0.05, min: 0, max: 1000, docs: 'work of a process for each packet' },
   clockSkewMs: { default: 0, min: 0, max: 1e9, docs: 'wall clocks are wrong by up to this, either way' },
   staggerMs: { default: 10, min: 0, max: 60_000, docs: 'time between the starts of two nodes' },
+  profile: { default: 0, min: 0, max: PROFILES.length - 1, docs: `timings: ${choices(PROFILES)}` },
+  sealed: { default: 0, min: 0, max: 1, docs: '1: packets and streams are sealed by a key' },
 }
 
 export type CommonContext = Context<CommonName>
+
+function choices(names: readonly string[]): string {
+  return names.map((name, number) => `${number}: ${name}`).join(', ')
+}
 
 const SEEDS = 3
 const JOIN_TIMEOUT_MS = 120_000
 /** After everyone knows everyone, until the last retransmissions of that news are over. */
 const SETTLE_MS = 10_000
+const CALM_TIMEOUT_MS = 300_000
+/** Long enough for a sync of every two nodes that differ. */
+const QUIET_MS = 45_000
 
 export function networkOptions(set: Readonly<Record<CommonName, number>>): NetworkOptions {
-  const { loss, duplication, latencyMs, latencySigma, bandwidthMbps, serviceMs } = set
-  return { loss, duplication, latencyMs, latencySigma, bandwidthMbps, serviceMs }
+  const { loss, duplication, reordering, reorderMs, corruption, streamBreaks } = set
+  const { latencyMs, latencySigma, mtuBytes, bandwidthMbps, serviceMs } = set
+  const topology = TOPOLOGIES[Math.round(set.topology)]!
+  const links = { latencyMs, latencySigma, topology, mtuBytes, bandwidthMbps, serviceMs }
+  return { loss, duplication, reordering, reorderMs, corruption, streamBreaks, ...links }
+}
+
+/** Options of every node: the profile, and the cluster's key if traffic is sealed. */
+function commonOptions({ random, set }: CommonContext): NodeOptions {
+  const profile = PROFILES[Math.round(set.profile)]!
+  if (set.sealed < 0.5) return { profile }
+  const key = new Uint8Array(32)
+  random.fork('key').fill(key)
+  return { profile, keys: [key] }
 }
 
 export function nodeNames(count: number): string[] {
@@ -50,7 +99,7 @@ export async function startNode(
   const { sim, observer, random, set } = context
   sim.world.host(name)
   if (set.clockSkewMs > 0) sim.setClock(name, Math.round((2 * random.float() - 1) * set.clockSkewMs))
-  observer.watch(name, await sim.start(name, options))
+  observer.watch(name, await sim.start(name, { ...commonOptions(context), ...options }))
 }
 
 /** Starts all nodes, one after another, and waits until everyone knows everyone and calm has returned. */
@@ -113,6 +162,22 @@ export async function fillMinutes(context: CommonContext, leastMs = 0): Promise<
   const begun = context.measured.trafficFrom?.atMs ?? 0
   const left = begun + wanted - context.sim.now
   if (left > 0) await context.sim.advance(left)
+}
+
+/** How long the measured part is to last: as `--minutes` says, or so long. */
+export function durationOf(context: CommonContext, defaultMs: number): number {
+  return context.minutes === undefined ? defaultMs : context.minutes * 60_000
+}
+
+/** Waits until everyone who runs knows everyone who runs and nobody else, and then for quiet. */
+export async function calm(context: CommonContext): Promise<void> {
+  context.progress('waiting until everyone knows the truth')
+  if (!(await reached(context, () => context.observer.agreed(), CALM_TIMEOUT_MS))) {
+    const sentence = `not everyone knew who runs and who does not ${CALM_TIMEOUT_MS} ms after the last fault`
+    context.measured.violations.push(sentence)
+  }
+  context.progress('quiet')
+  await context.sim.advance(QUIET_MS)
 }
 
 export function totalTraffic(context: Pick<Context, 'sim'>): Traffic {

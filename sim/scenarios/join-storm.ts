@@ -14,6 +14,10 @@ const QUIET_MS = 30_000
 export const joinStorm: Scenario<CommonName> = {
   name: 'join-storm',
   docs: 'All nodes start in the same instant and know one seed; its traffic counts from that instant.',
+  page:
+    'The first node starts; a second later all others start in one instant and know only that one. ' +
+    'Measured: the time until everyone knows everyone, and all traffic from that instant on, with 30 ' +
+    's of quiet after it.',
   parameters: COMMON,
   async run(context) {
     const { sim } = context

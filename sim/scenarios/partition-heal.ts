@@ -9,11 +9,16 @@ const QUIET_MS = 20_000
 export const partitionHeal: Scenario<Name> = {
   name: 'partition-heal',
   docs: 'The cluster is cut in two and healed: how long until each node knows everyone again.',
+  page:
+    'The cluster is cut in two, each side is to see just itself, and the cut ends. Measured: the time ' +
+    'from then until each node knows everyone again. Verdicts across the cut are right; those within ' +
+    'a side are false positives.',
   parameters: {
     ...COMMON,
     share: { default: 0.5, min: 0, max: 1, docs: 'share of the nodes on the first side' },
     cutMs: { default: 60_000, min: 0, max: 3_600_000, docs: 'how long the partition lasts' },
   },
+  lastsMs: ({ cutMs }) => cutMs + QUIET_MS + 2000,
   async run(context) {
     const { sim, observer, set } = context
     const names = await startAll(context)

@@ -20,8 +20,8 @@ export interface SyncHost {
   randomPeer(): Peer | undefined
   /** Whether news that would explain a difference still travel. */
   gossiping(): boolean
-  /** Whether there are so many of them that syncs have to help. */
-  backlogged(): boolean
+  /** Whether so many news of a domain wait that syncs have to help. */
+  backlogged(domain: string): boolean
 }
 
 /** The first byte of a stream says what it is for. */
@@ -116,7 +116,7 @@ export class AntiEntropy {
     this.counts.mismatches++
     const now = this.#runtime.now()
     if (this.#stopped || this.#healing || now < state.notBefore) return
-    const backlogged = this.#host.backlogged()
+    const backlogged = this.#host.backlogged(domain.name)
     if (state.count < MISMATCHES_BELIEVED && this.#host.gossiping() && !backlogged) return
     state.count = 0
     const intervalMs = backlogged ? BACKLOG_INTERVAL_MS : domain.mismatchIntervalMs

@@ -35,8 +35,8 @@ export interface SyncExchange {
 
 const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
-/** More domains than this in a hello are not believed. */
-const MAX_DOMAINS = 4096
+/** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
+const MAX_DOMAINS = 512
 
 export interface SyncOutcome {
   /** Every domain that both sides have is now agreed on. */
@@ -78,7 +78,7 @@ export class SyncSession {
   ) {
     this.#role = role
     this.#self = self
-    this.#domains = domains
+    this.#domains = domains.slice(0, MAX_DOMAINS)
     this.#onEnd = onEnd
   }
 

@@ -40,12 +40,16 @@ export class Joining {
   }
 
   /**
-   * How many of the seeds have answered once one of them has; the others are heard in the background. Undefined if there are none.
+   * How many of the seeds have answered once one of them has; the others are heard in the background. Undefined if there are none
+   * but this node itself.
    * Rejects if aborted.
    */
   async joinSeeds(seeds: Seeds, signal?: AbortSignal): Promise<number | undefined> {
-    const list = typeof seeds === 'function' ? await seeds() : seeds
-    return list.length === 0 ? undefined : this.join(list, signal, 1)
+    // Where the seeds come from may be out of order, as any seed may be.
+    const list = typeof seeds === 'function' ? await this.#ask(seeds) : seeds
+    if (list === undefined) return 0
+    const others = list.filter((seed) => !this.#host.isSelf(seed))
+    return others.length === 0 ? undefined : this.join(others, signal, 1)
   }
 
   /** How many of the addresses answered in time, or `enough` of them. Rejects with the signal's reason. */
@@ -81,6 +85,18 @@ export class Joining {
     this.#stopped = true
     this.#timer?.cancel()
     this.abort(closed())
+  }
+
+  async #ask(
+    seeds: () => readonly string[] | Promise<readonly string[]>,
+  ): Promise<readonly string[] | undefined> {
+    try {
+      const list = await seeds()
+      for (const seed of list) parseAddress(seed)
+      return list
+    } catch {
+      return undefined
+    }
   }
 
   /** All addresses of all names, without this node's own. What cannot be resolved is passed over. */

@@ -103,8 +103,11 @@ export class NetworkState {
     yield* this.#replicas.values()
   }
 
+  /** The built-in network's first, then the others', beginning with another one each time: a session takes a bounded number. */
   domains(): SyncDomain[] {
-    return [...this.replicas()].map((replica) => replica.domain)
+    const networks = [...this.#replicas.values()].map((replica) => replica.domain)
+    const first = networks.length === 0 ? 0 : this.#runtime.randomUint32() % networks.length
+    return [this.builtIn.domain, ...networks.slice(first), ...networks.slice(0, first)]
   }
 
   /** Opens this node's log in the built-in network, once what others remember of it has been read. */
@@ -131,6 +134,12 @@ export class NetworkState {
   onEvent(event: EntryEvent): void {
     if (event.network === BUILT_IN) this.builtIn.onEvent(event)
     else this.#replicas.get(event.network)?.onEvent(event)
+  }
+
+  /** Whether more waits to be gossiped in a network than a few packets carry. */
+  backlogged(network: string): boolean {
+    const replica = network === BUILT_IN ? this.builtIn : this.#replicas.get(network)
+    return replica?.backlogged ?? false
   }
 
   /** A member became known or changed its standing. */

@@ -38,6 +38,8 @@ export interface ReplicaHost {
 }
 
 const QUEUE_CAPACITY = 16_384
+/** News waiting, more than a few packets carry: deltas over streams are cheaper from here on. */
+const BACKLOG = 64
 const MISMATCH_INTERVAL_MS = 5_000
 const BUMPS_PER_MINUTE = 3
 /** How long entries of an owner's previous epoch outlast the beginning of one whose opening snapshot never completes. */
@@ -185,6 +187,10 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   }
 
   // NewsSource
+
+  get backlogged(): boolean {
+    return this.queue.size >= BACKLOG
+  }
 
   audience(): number {
     return this.peers().length

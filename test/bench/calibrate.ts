@@ -22,7 +22,7 @@ const STAGGER_MS = 10
 const JOIN_TIMEOUT_MS = 30_000
 const DETECTION_TIMEOUT_MS = 60_000
 const CALM_MS = 3_000
-const QUIET_MS = 15_000
+const QUIET_MS = 10_000
 const CRASHES = 5
 
 /** What a story measured, by name; several values of each, if it can. */
@@ -172,7 +172,7 @@ interface Story {
 }
 
 const STORIES: readonly Story[] = [
-  { name: 'steady', tell: steady, times: 2 },
+  { name: 'steady', tell: steady, times: 3 },
   { name: 'crash', tell: crash, times: 1 },
   { name: 'join-storm', tell: joinStorm, times: 5 },
 ]
@@ -238,10 +238,8 @@ async function main(): Promise<number> {
       }
     }
   }
-  const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) =>
-    (ns / 1e6).toFixed(1),
-  )
-  stdout.write(`\nevent loop of the real nodes: delay p50 ${p50} ms, p99 ${p99} ms, max ${max} ms\n`)
+  const [p50, p99] = [50, 99].map((share) => (delay.percentile(share) / 1e6).toFixed(1))
+  stdout.write(`\nevent loop of the real nodes: delay p50 ${p50} ms, p99 ${p99} ms\n`)
   if (disagreements === 0) return 0
   stdout.write(`${disagreements} rows disagree by more than a factor of ${FACTOR} and ${FLOOR_MS} ms\n`)
   return 1

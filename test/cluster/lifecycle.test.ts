@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { FAST, start, startCluster, until, warningsOf } from './nodes.ts'
+import { FAST, sleep, start, startCluster, until, warningsOf } from './nodes.ts'
 
 describe('a node', () => {
   it('leaves nothing behind that keeps the process alive', async () => {
@@ -97,5 +97,23 @@ describe('a node', () => {
     expect(metrics['members.live']).toBe(3)
     expect(metrics['traffic.packetsOut']).toBeGreaterThan(2)
     expect(Object.values(metrics).every((value) => Number.isFinite(value))).toBe(true)
+  })
+})
+
+describe('seeds', () => {
+  it('may come from a function that fails: the node starts and warns', async () => {
+    const node = await start({ name: 'a', seeds: () => Promise.reject(new Error('no DNS')) })
+    const warnings = warningsOf(node)
+    await until(() => warnings.some(({ code }) => code === 'WARN_NO_SEED_ANSWERED'))
+  })
+
+  it('may name the node itself alone: nobody is missing', async () => {
+    const first = await start({ name: 'a' })
+    const { address } = first.self
+    await first.close()
+    const node = await start({ name: 'a', bind: address, seeds: [address] })
+    const warnings = warningsOf(node)
+    await sleep(100)
+    expect(warnings).toEqual([])
   })
 })

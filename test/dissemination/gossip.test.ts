@@ -206,6 +206,21 @@ describe('gossip', () => {
     expect(sent.length).toBe(before)
   })
 
+  it('is busy while news wait that somebody can hear', () => {
+    const { clock, gossip } = setUp()
+    const lonely = new TestSource(1, [])
+    const source = new TestSource(2, PEERS)
+    for (const each of [lonely, source]) gossip.addSource(each)
+    expect(gossip.busy).toBe(false)
+    lonely.put(1)
+    expect(gossip.busy).toBe(false)
+    source.put(1)
+    expect(gossip.busy).toBe(true)
+    gossip.announce()
+    clock.run(5_000)
+    expect(gossip.busy).toBe(false)
+  })
+
   it('does not spin for news that nobody can hear; they go out when somebody can', () => {
     const { clock, gossip, sent } = setUp()
     const lonely = new TestSource(1, [])

@@ -57,6 +57,8 @@ export class MemberWorld {
   /** Whether what one node sends reaches another, apart from `loss`. */
   reaches: (from: MemberNode, to: MemberNode, by: Carrier) => boolean = () => true
   packets = 0
+  /** Sees every packet that is sent. */
+  tap: (from: MemberNode, body: Uint8Array) => void = () => {}
 
   constructor(seed = 1) {
     this.#random = randomNumbers(seed)
@@ -99,6 +101,7 @@ export class MemberWorld {
 
   sendPacket(from: MemberNode, to: string, body: Uint8Array): void {
     this.packets++
+    this.tap(from, body)
     const lost = this.loss > 0 && this.#random() / 0x1_0000_0000 < this.loss
     if (lost) return
     this.clock.schedule(LATENCY_MS, () => {

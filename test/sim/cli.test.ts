@@ -12,7 +12,7 @@ describe('the command line of the simulator', () => {
   it('refuses what it does not know with one line and exit code 2', () => {
     const faults: [string[], string][] = [
       [[], 'usage:'],
-      [['--scenario', 'nonsense'], 'there is no scenario "nonsense"; there are steady, crash'],
+      [['--scenario', 'nonsense'], 'there is no scenario "nonsense"; there are steady, join-storm'],
       [['--scenario', 'steady', '--set', 'kill=3'], 'no parameter "kill"'],
       [['--scenario', 'crash', '--set', 'kill=0'], '"kill" must be a number from 1'],
       [['--scenario', 'crash', '--set', 'kill'], 'key=value'],
@@ -74,6 +74,30 @@ describe('the command line of the simulator', () => {
         seed: 3,
         traceHash: expect.stringMatching(/^[0-9a-f]{16}$/),
       })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  }, 60_000)
+
+  it('writes a page when asked to, and nothing that moves where there is no terminal', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hearsay-sim-'))
+    try {
+      const file = join(directory, 'page.html')
+      const { status, stdout, stderr } = cli(
+        '--scenario',
+        'crash',
+        '--nodes',
+        '4',
+        '--set',
+        'kill=1',
+        '--report',
+        file,
+      )
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      for (const moving of ['\r', '\u001b']) expect(stdout).not.toContain(moving)
+      expect(readFileSync(file, 'utf8')).toContain(
+        'npm run sim -- --scenario crash --nodes 4 --seed 1 --set kill=1',
+      )
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -1,114 +1,432 @@
 import { describe, expect, it } from 'vitest'
-import { checkInvariants } from '../../sim/invariants.ts'
+import { CrashDetected } from '../../sim/invariants/crash-detected.ts'
+import { DeletionsLast } from '../../sim/invariants/deletions-last.ts'
+import { EqualState } from '../../sim/invariants/equal-state.ts'
+import { EventsAgree } from '../../sim/invariants/events-agree.ts'
+import type { Followed } from '../../sim/invariants/followed.ts'
+import { LiveNotFailed } from '../../sim/invariants/live-not-failed.ts'
+import { NetworkScope } from '../../sim/invariants/network-scope.ts'
+import { NoException } from '../../sim/invariants/no-exception.ts'
+import { PrecedenceRises } from '../../sim/invariants/precedence-rises.ts'
+import { WatchReplays } from '../../sim/invariants/watch-replays.ts'
+import { WithinBounds } from '../../sim/invariants/within-bounds.ts'
+import { Invariants } from '../../sim/invariants.ts'
 import { Observer } from '../../sim/observer.ts'
-import type { Context } from '../../sim/scenario.ts'
+import type { JoinedNetwork } from '../../sim/scenario.ts'
 import { Simulation } from '../../sim/simulation.ts'
+import type { Cluster } from '../../src/cluster.ts'
+import type { MemberSnapshot } from '../../src/events.ts'
 import type { Network } from '../../src/network-state/network.ts'
+import type { Change, Owned } from '../../src/network-state/watch.ts'
 
-type Entries = readonly (readonly [string, { value: unknown; owner: string }])[]
+type Claims = Readonly<Record<string, readonly (Owned<unknown> & { readonly hidden?: boolean })[]>>
 
-/** A healthy cluster of two, which a test then harms. */
-async function healthy(): Promise<Context> {
+async function pair(): Promise<Simulation> {
   const sim = new Simulation()
-  const observer = new Observer(sim, 3)
-  for (const name of ['a', 'b']) observer.watch(name, await sim.start(name))
-  await sim.until(() => observer.agreed(), 10_000)
-  return {
-    sim,
-    observer,
-    nodes: 2,
-    minutes: undefined,
-    random: sim.world.random,
-    set: {},
-    progress() {},
-    measured: { violations: [] },
-    networks: [],
+  for (const name of ['a', 'b']) await sim.start(name)
+  await sim.until(() => sim.nodes.every((name) => sim.cluster(name).members().length === 2), 10_000)
+  return sim
+}
+
+function all(found: Iterable<string> | undefined): string {
+  return [...(found ?? [])].join('\n')
+}
+
+/** A network that shows what a test wants: the first claim of each key is the winner. */
+function network(claims: Claims, participants: readonly string[] = ['a', 'b']): Network {
+  const table = {
+    *entries() {
+      for (const [key, [winner]] of Object.entries(claims)) if (winner) yield [key, winner]
+    },
+    claims: (key: string) => claims[key],
   }
+  return { participants: () => participants, table: () => table } as unknown as Network
 }
 
-function violations(context: Context): string {
-  return checkInvariants(context).violations.join('\n')
+function followed(entries: readonly (readonly [string, Owned<unknown>])[] = []): Followed {
+  const table = { entries: () => entries }
+  return { node: 'x', label: 'table "t" of "n" at x', ended: false, table } as unknown as Followed
 }
 
-function network(entries: Entries): Network {
-  return { table: () => ({ entries: () => entries }) } as unknown as Network
+function set(key: string, value: unknown, owner: string, previous?: Owned<unknown>): Change<unknown> {
+  return previous === undefined
+    ? { type: 'set', key, value, owner }
+    : { type: 'set', key, value, owner, previous }
 }
 
-function join(context: Context, a: Entries, b: Entries): void {
-  const members = new Map([
-    ['a', network(a)],
-    ['b', network(b)],
-  ])
-  context.networks.push({ name: 'blue', tables: ['peers'], members })
+function deleted(key: string, value: unknown, owner: string): Change<unknown> {
+  return { type: 'delete', key, previous: { value, owner }, reason: 'deleted' }
 }
 
-describe('invariants', () => {
-  it('hold for a healthy cluster, and are counted', async () => {
-    const context = await healthy()
-    expect(checkInvariants(context)).toEqual({ checked: 5, violations: [] })
-  })
-
-  it('find a live member that is taken for failed, unless it cannot be reached', async () => {
-    const context = await healthy()
-    const heal = context.sim.partition(['a'], ['b'])
-    await context.sim.until(() => context.sim.cluster('a').member('b')?.status === 'failed', 120_000)
-    expect(violations(context)).toBe('')
+describe('LiveNotFailed', () => {
+  it('finds a live member that is taken for failed, unless it cannot be reached', async () => {
+    const sim = await pair()
+    const invariant = new LiveNotFailed(sim)
+    expect(all(invariant.atEnd())).toBe('')
+    const heal = sim.partition(['a'], ['b'])
+    await sim.until(() => sim.cluster('a').member('b')?.status === 'failed', 120_000)
+    expect(all(invariant.atEnd())).toBe('')
     heal()
-    expect(violations(context)).toContain('a live, reachable member is not failed: a takes b for failed')
+    expect(all(invariant.atEnd())).toContain('a takes b for failed')
+  })
+})
+
+describe('CrashDetected', () => {
+  it('finds a crashed member that is still taken for alive in the end', async () => {
+    const sim = await pair()
+    sim.crash('b')
+    expect(all(new CrashDetected(sim, 60_000).atEnd())).toBe('a takes the dead b for alive')
   })
 
-  it('find a crashed member that is taken for alive', async () => {
-    const context = await healthy()
-    context.sim.crash('b')
-    expect(violations(context)).toContain(
-      'a crashed member is failed at every survivor: a takes the dead b for alive',
+  /** One survivor that never notices, and what may excuse it. */
+  async function unnoticed(trouble: (sim: Simulation) => void): Promise<string> {
+    const sim = await pair()
+    const invariant = new CrashDetected(sim, 500)
+    invariant.started('a')
+    invariant.started('b')
+    await sim.advance(1000)
+    sim.crash('b')
+    invariant.stopped('b')
+    await sim.advance(300)
+    trouble(sim)
+    expect(all(invariant.during())).toBe('')
+    await sim.advance(300)
+    return all(invariant.during())
+  }
+
+  it('finds one that goes unnoticed for longer than the bound', async () => {
+    expect(await unnoticed(() => {})).toBe('a takes the dead b for alive after 600 ms')
+  })
+
+  it('gives a survivor time that was paused, cut off or lost packets', async () => {
+    expect(await unnoticed((sim) => sim.pause('a', 50))).toBe('')
+    expect(await unnoticed((sim) => sim.setLoss('a', { ingress: 0.5 }))).toBe('')
+    expect(await unnoticed((sim) => void sim.partition(['a'], ['b']))).toBe('')
+  })
+})
+
+describe('PrecedenceRises', () => {
+  type Look = (member: Partial<MemberSnapshot>) => void
+
+  function watched(): {
+    invariant: PrecedenceRises
+    say: Look
+    show: (member: Partial<MemberSnapshot>) => void
+  } {
+    const sim = new Simulation()
+    sim.world.host('b')
+    const listeners: Look[] = []
+    let shown: Partial<MemberSnapshot>[] = []
+    const cluster = { on: (_: string, look: Look) => listeners.push(look), members: () => shown }
+    const invariant = new PrecedenceRises(sim)
+    invariant.started('a', cluster as unknown as Cluster)
+    return {
+      invariant,
+      say: (member) => listeners[0]!({ name: 'b', ...member }),
+      show: (member) => {
+        shown = [{ name: 'b', ...member }]
+      },
+    }
+  }
+  const early = { time: 1000, nonce: 5 }
+  const late = { time: 1000, nonce: 6 }
+
+  it('takes what rises: an incarnation, or an epoch whatever its incarnation', () => {
+    const { invariant, say, show } = watched()
+    say({ epoch: early, incarnation: 1 })
+    say({ epoch: early, incarnation: 1 })
+    say({ epoch: early, incarnation: 4 })
+    show({ epoch: late, incarnation: 0 })
+    expect(all(invariant.during(['a']))).toBe('')
+  })
+
+  it('finds an incarnation or an epoch that falls, in an event or in what is shown', () => {
+    const { invariant, say, show } = watched()
+    say({ epoch: late, incarnation: 1 })
+    say({ epoch: late, incarnation: 0 })
+    expect(all(invariant.during([]))).toContain('a held b at (1000.6, 1), and at 0 ms at (1000.6, 0)')
+    show({ epoch: early, incarnation: 9 })
+    expect(all(invariant.during(['a']))).toContain('(1000.5, 9)')
+  })
+
+  it('lets a node that starts anew begin anew', () => {
+    const { invariant, say } = watched()
+    say({ epoch: late, incarnation: 1 })
+    invariant.stopped('a')
+    say({ epoch: early, incarnation: 0 })
+    expect(all(invariant.atEnd())).toBe('')
+  })
+})
+
+describe('EqualState', () => {
+  async function compare(a: Network, b: Network): Promise<string> {
+    const members = new Map([
+      ['a', a],
+      ['b', b],
+    ])
+    const networks: JoinedNetwork[] = [{ name: 'blue', tables: ['peers'], members }]
+    return all(new EqualState(await pair(), networks).atEnd())
+  }
+  const x = { value: new Uint8Array([1]), owner: 'a' }
+  const y = { value: { port: 1 }, owner: 'b' }
+
+  it('takes equal tables in whatever order they come, and leaves hidden claims out', async () => {
+    expect(await compare(network({ x: [x], y: [y] }), network({ y: [y], x: [x] }))).toBe('')
+    expect(await compare(network({ x: [x, { ...y, hidden: true }] }), network({ x: [x] }))).toBe('')
+  })
+
+  it('finds tables that differ in a key, a value, a winner or another claim, and other participants', async () => {
+    const same = network({ x: [x] })
+    const different: Network[] = [
+      network({ x: [x], y: [y] }),
+      network({ z: [x] }),
+      network({ x: [{ ...x, value: new Uint8Array([2]) }] }),
+      network({ x: [{ ...x, owner: 'b' }] }),
+      network({ x: [x, { ...y, hidden: false }] }),
+      network({ x: [x] }, ['a']),
+    ]
+    for (const other of different)
+      expect(await compare(same, other)).toContain('network "blue" has different contents')
+  })
+})
+
+describe('DeletionsLast', () => {
+  it('finds a value that comes back after its owner had deleted or replaced it', () => {
+    const invariant = new DeletionsLast(new Simulation())
+    const at = followed()
+    expect(all(invariant.changed(at, set('k', 1, 'a')))).toBe('')
+    expect(all(invariant.changed(at, deleted('k', 1, 'a')))).toBe('')
+    expect(all(invariant.changed(at, set('k', 2, 'a')))).toBe('')
+    expect(all(invariant.changed(at, set('k', 3, 'a', { value: 2, owner: 'a' })))).toBe('')
+    expect(all(invariant.changed(at, set('k', 1, 'a')))).toContain('a had deleted or replaced a value of "k"')
+    expect(all(invariant.changed(at, set('k', 2, 'a')))).toContain('a had deleted or replaced a value of "k"')
+  })
+
+  it('takes a claim that shows again when another owner gives his up, and what was hidden', () => {
+    const invariant = new DeletionsLast(new Simulation())
+    const at = followed()
+    const hidden: Change<unknown> = { ...deleted('k', 1, 'a'), reason: 'failed' } as Change<unknown>
+    const changes = [
+      set('k', 1, 'a'),
+      set('k', 2, 'b', { value: 1, owner: 'a' }),
+      set('k', 1, 'a', { value: 2, owner: 'b' }),
+      hidden,
+      set('k', 1, 'a'),
+    ]
+    for (const change of changes) expect(all(invariant.changed(at, change))).toBe('')
+  })
+
+  it('lets an owner that started anew, and a node that had not heard, say it again', () => {
+    const sim = new Simulation()
+    const invariant = new DeletionsLast(sim)
+    const at = followed()
+    all(invariant.changed(at, deleted('k', 1, 'a')))
+    expect(all(invariant.changed(followed(), set('k', 1, 'a')))).toBe('')
+    sim.world.host('a').boot()
+    expect(all(invariant.changed(at, set('k', 1, 'a')))).toBe('')
+  })
+})
+
+describe('WatchReplays', () => {
+  const entry = { value: 2, owner: 'b' }
+
+  it('takes changes that give exactly the table', () => {
+    const invariant = new WatchReplays()
+    const at = followed([['k', entry]])
+    const changes = [
+      set('k', 1, 'a'),
+      set('gone', 1, 'a'),
+      set('k', 2, 'b', { value: 1, owner: 'a' }),
+      deleted('gone', 1, 'a'),
+    ]
+    for (const change of changes) expect(all(invariant.changed(at, change))).toBe('')
+    expect(all(invariant.atEnd())).toBe('')
+  })
+
+  it('finds a `previous` that was never given', () => {
+    const invariant = new WatchReplays()
+    const at = followed()
+    expect(all(invariant.changed(at, set('k', 1, 'a', entry)))).toContain('had given nothing')
+    expect(all(invariant.changed(at, set('k', 2, 'a')))).toContain('said of "k" that nothing was there')
+    expect(all(invariant.changed(at, deleted('k', 3, 'a')))).not.toBe('')
+  })
+
+  it('finds a change that never came: a set, another value, a delete', () => {
+    for (const changes of [[], [set('k', 1, 'b')], [set('k', 2, 'b'), set('more', 1, 'a')]]) {
+      const invariant = new WatchReplays()
+      const at = followed([['k', entry]])
+      all(invariant.changed(at, { type: 'synced' }))
+      for (const change of [set('first', 0, 'a'), deleted('first', 0, 'a'), ...changes]) {
+        expect(all(invariant.changed(at, change))).toBe('')
+      }
+      expect(all(invariant.atEnd())).not.toBe('')
+    }
+  })
+})
+
+describe('NetworkScope', () => {
+  it('finds the marker of a network in what others are given, wherever it stands', () => {
+    const sim = new Simulation()
+    const marker = new Uint8Array([7, 7, 9])
+    const insiders = new Set(['in'])
+    const networks: JoinedNetwork[] = [{ name: 'blue', tables: [], members: new Map(), insiders, marker }]
+    const invariant = new NetworkScope(sim, networks)
+    const give = (node: string, ...bytes: number[]): string => {
+      sim.world.tap!(sim.world.host(node), new Uint8Array(bytes))
+      return all(invariant.during())
+    }
+    expect(give('in', 7, 7, 9)).toBe('')
+    expect(give('out', 7, 7, 8, 7, 9)).toBe('')
+    expect(give('out', 1, 7, 7)).toBe('')
+    expect(give('out', 7, 7, 7, 9, 1)).toContain('out was given an entry of "blue"')
+    expect(give('out', 7, 7, 9)).toContain('out was given an entry of "blue"')
+  })
+
+  it('sees real packets and streams', async () => {
+    const sim = await pair()
+    const marker = new TextEncoder().encode('a marker')
+    const seen = new Set<string>()
+    sim.world.tap = (to, bytes) => {
+      if (new TextDecoder().decode(bytes).includes('a marker')) seen.add(to.name)
+    }
+    const networks: JoinedNetwork[] = [
+      { name: 'blue', tables: [], members: new Map(), insiders: new Set(['a']), marker },
+    ]
+    const invariant = new NetworkScope(sim, networks)
+    // Metadata goes to everyone: here they stand for entries that leak.
+    sim.cluster('a').setMetadata(marker)
+    await sim.until(() => seen.has('b'), 10_000)
+    expect(all(invariant.atEnd())).toContain('b was given an entry of "blue"')
+  })
+})
+
+describe('WithinBounds', () => {
+  function node(metrics: Readonly<Record<string, number>>): WithinBounds {
+    const healthy = {
+      'members.queue': 0,
+      'entries.queue': 0,
+      'entries.parkedNow': 0,
+      'traffic.streamsOpen': 0,
+    }
+    const cluster = { metrics: () => ({ ...healthy, ...metrics }) }
+    return new WithinBounds({ now: 0, cluster: () => cluster } as unknown as Simulation, () => 1)
+  }
+
+  it('takes what is full, and finds what is more than full or not told', () => {
+    expect(all(node({ 'entries.parkedNow': 512, 'members.queue': 16_384 }).during(['a']))).toBe('')
+    expect(all(node({ 'entries.parkedNow': 513 }).during(['a']))).toContain('entries.parkedNow of a is 513')
+    expect(all(node({ 'members.queue': 16_385 }).during(['a']))).toContain('members.queue of a')
+    expect(all(node({ 'entries.queue': 32_769 }).during(['a']))).toContain('entries.queue of a')
+    expect(all(node({ 'traffic.streamsOpen': 5000 }).during(['a']))).toContain('traffic.streamsOpen of a')
+    const silent = new WithinBounds(
+      { cluster: () => ({ metrics: () => ({}) }) } as unknown as Simulation,
+      () => 0,
     )
+    expect(all(silent.during(['a']))).toContain('a does not say what its members.queue is')
   })
 
-  it('find events that tell another story than the snapshots', async () => {
-    const context = await healthy()
-    const blind = new Observer(context.sim, 2)
-    expect(violations({ ...context, observer: blind })).toContain(
+  it('knows the metrics of a real node', async () => {
+    expect(all(new WithinBounds(await pair(), () => 0).during(['a', 'b']))).toBe('')
+  })
+})
+
+describe('NoException', () => {
+  it('finds exceptions of timers, each once', async () => {
+    const sim = await pair()
+    const invariant = new NoException(sim)
+    sim.world.host('a').process!.setTimer(1, () => {
+      throw new Error('from a timer')
+    })
+    await sim.advance(5)
+    expect(all(invariant.during())).toMatch(/^a at .*from a timer/)
+    expect(all(invariant.atEnd())).toBe('')
+  })
+})
+
+describe('EventsAgree', () => {
+  it('finds events that tell another story than the snapshots', async () => {
+    const sim = await pair()
+    expect(all(new EventsAgree(sim, new Observer(sim, 2)).atEnd())).toContain(
       'a told of b as undefined, and shows it as alive',
     )
   })
+})
 
-  it('find tables that differ in a key, a value or an owner, in whatever order they come', async () => {
-    const x = ['x', { value: new Uint8Array([1]), owner: 'a' }] as const
-    const y = ['y', { value: { port: 1 }, owner: 'b' }] as const
-    const cases: [Entries, Entries, boolean][] = [
-      [[x, y], [y, x], true],
-      [[x, y], [x], false],
-      [[x], [['x', { value: new Uint8Array([2]), owner: 'a' }]], false],
-      [[x], [['x', { value: new Uint8Array([1]), owner: 'b' }]], false],
-      [[y], [['y', { value: { port: 2 }, owner: 'b' }]], false],
-    ]
-    for (const [a, b, equal] of cases) {
-      const context = await healthy()
-      join(context, a, b)
-      if (equal) expect(violations(context)).toBe('')
-      else
-        expect(violations(context)).toContain('participants of a network hold equal tables: network "blue"')
-    }
+describe('Invariants', () => {
+  it('hold for a healthy cluster whose members share a table, and are counted', async () => {
+    const sim = await pair()
+    const joining = ['a', 'b'].map((name) => sim.cluster(name).joinNetwork('blue'))
+    await sim.advance(11_000)
+    const [a, b] = await Promise.all(joining)
+    const members = new Map([
+      ['a', a!],
+      ['b', b!],
+    ])
+    const invariants = new Invariants(sim, { networks: [{ name: 'blue', tables: ['peers'], members }] })
+    invariants.begin()
+    await sim.advance(1500)
+    a!.table('peers').set('k', 1)
+    b!.table('peers').set('k', 2)
+    await sim.advance(5000)
+    b!.table('peers').delete('k')
+    await sim.advance(5000)
+    expect(invariants.finish()).toEqual({ checked: 9, violations: [] })
   })
 
-  it('find exceptions, and pass on what the scenario found', async () => {
-    const context = await healthy()
-    context.sim.world.host('a').process!.setTimer(1, () => {
-      throw new Error('from a timer')
-    })
-    await context.sim.advance(5)
-    context.measured.violations.push('too slow')
-    expect(violations(context)).toContain('no exception reaches the runtime: a at ')
-    expect(violations(context)).toContain('from a timer')
-    expect(violations(context)).toContain('too slow')
+  it('look at nodes and tables while the run goes on, not just in the end', async () => {
+    const sim = await pair()
+    const members = new Map([['a', await joined(sim, 'a')]])
+    const invariants = new Invariants(sim, { networks: [{ name: 'blue', tables: ['peers'], members }] })
+    invariants.begin()
+    await sim.advance(1500)
+    const table = members.get('a')!.table('peers')
+    for (const value of [1, 2, 1]) {
+      table.set('k', value)
+      await sim.advance(1500)
+    }
+    expect(invariants.violations.join()).toContain('what its owner deleted never comes back')
+  })
+
+  it('follow nodes that stop and start anew', async () => {
+    const sim = await pair()
+    const invariants = new Invariants(sim, { detectionBoundMs: 1000 })
+    invariants.check()
+    await sim.advance(1500)
+    sim.crash('b')
+    invariants.check()
+    await sim.advance(1100)
+    invariants.check()
+    expect(invariants.violations).toEqual([
+      expect.stringMatching(/^a crashed member is failed at every survivor: a takes the dead b/),
+    ])
   })
 
   it('name a few of many', async () => {
-    const context = await healthy()
-    for (let i = 0; i < 9; i++) context.sim.world.fault('a', `fault ${i}`)
-    const found = checkInvariants(context).violations
-    expect(found).toHaveLength(6)
-    expect(found.at(-1)).toContain('4 more')
+    const sim = await pair()
+    for (let i = 0; i < 9; i++) sim.world.fault('a', `fault ${i}`)
+    const { violations } = new Invariants(sim).finish()
+    expect(violations).toHaveLength(6)
+    expect(violations.at(-1)).toBe('no exception reaches the runtime: ... and 4 more')
+  })
+
+  it('change nothing: a run that is checked has the same trace as one that is not', async () => {
+    const trace = async (checked: boolean): Promise<string> => {
+      const sim = await pair()
+      const members = new Map([['a', await joined(sim, 'a')]])
+      const networks = [{ name: 'blue', tables: ['peers'], members }]
+      members.get('a')!.table('peers')
+      if (checked) new Invariants(sim, { networks }).begin()
+      await sim.advance(3000)
+      members.get('a')!.table('peers').set('k', 1)
+      await sim.advance(5000)
+      return sim.traceHash
+    }
+    expect(await trace(true)).toBe(await trace(false))
   })
 })
+
+async function joined(sim: Simulation, name: string): Promise<Network> {
+  const joining = sim.cluster(name).joinNetwork('blue')
+  await sim.advance(11_000)
+  return joining
+}

@@ -10,6 +10,7 @@ const STATUS = { up: 'alive', suspect: 'suspect', failed: 'failed', left: 'left'
 class Theatre {
   readonly sim = new Simulation()
   readonly observer: Observer
+  readonly #lives = new Map<string, number>()
   readonly #listeners = new Map<string, (member: unknown) => void>()
 
   constructor(names: readonly string[]) {
@@ -19,7 +20,9 @@ class Theatre {
   }
 
   start(name: string): void {
+    this.#lives.set(name, this.life(name) + 1)
     const cluster = {
+      self: { epoch: { time: this.life(name), nonce: 0 } },
       members: () => [],
       on: (event: string, listener: (member: unknown) => void) =>
         this.#listeners.set(`${name} ${event}`, listener),
@@ -27,8 +30,19 @@ class Theatre {
     this.observer.watch(name, cluster as unknown as Cluster)
   }
 
-  say(observer: string, event: Event, subject: string): void {
-    this.#listeners.get(`${observer} member-${event}`)!({ name: subject, status: STATUS[event] })
+  /** How often the node was started. */
+  life(name: string): number {
+    return this.#lives.get(name) ?? 0
+  }
+
+  say(observer: string, event: Event, subject: string, life: number = this.life(subject)): void {
+    const epoch = { time: life, nonce: 0 }
+    this.#listeners.get(`${observer} member-${event}`)!({
+      name: subject,
+      status: STATUS[event],
+      epoch,
+      incarnation: 0,
+    })
   }
 
   at(ms: number): this {
@@ -92,6 +106,44 @@ describe('Observer', () => {
     theatre.say('b', 'left', 'c')
     expect(theatre.observer.agreed()).toBe(true)
     expect(theatre.observer.view('b', 'c')).toBe('left')
+  })
+
+  it('counts a wrong verdict once as an episode, however many observers share it', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    theatre.say('a', 'failed', 'b')
+    theatre.say('c', 'failed', 'b')
+    expect(theatre.observer).toMatchObject({ falseHealthy: 2, falseEpisodes: 1 })
+    theatre.say('a', 'failed', 'c')
+    expect(theatre.observer).toMatchObject({ falseHealthy: 3, falseEpisodes: 2 })
+  })
+
+  it('takes no verdict for wrong that is about the former life of a node that runs again', () => {
+    const theatre = new Theatre(['a', 'b'])
+    theatre.at(1000).observer.crashed('b')
+    theatre.start('b')
+    theatre.say('a', 'failed', 'b', 1)
+    expect(theatre.observer.falseHealthy).toBe(0)
+    theatre.say('a', 'failed', 'b', 2)
+    expect(theatre.observer.falseHealthy).toBe(1)
+  })
+
+  it('waits for nobody to notice a crash when the node runs again, and measures no detection of it', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    theatre.at(1000).observer.crashed('b')
+    theatre.at(1500).say('a', 'failed', 'b')
+    expect(theatre.observer.allNoticed()).toBe(false)
+    theatre.start('b')
+    expect(theatre.observer.allNoticed()).toBe(true)
+    theatre.at(9000).say('c', 'failed', 'b', 1)
+    expect(theatre.observer.detections()).toEqual({ firstMs: [500], everyoneMs: [] })
+  })
+
+  it('takes it for no crash when everyone knew before that the node would go', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    for (const one of ['a', 'c']) theatre.say(one, 'left', 'b')
+    theatre.observer.crashed('b')
+    expect(theatre.observer.crashCount).toBe(0)
+    expect(theatre.observer.allNoticed()).toBe(true)
   })
 
   it('knows nothing of a node that has started anew until it says so', () => {

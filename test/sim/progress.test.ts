@@ -35,7 +35,7 @@ describe('Progress', () => {
   it('shows on a terminal one line: bar, virtual time, speed, who lives and who is held failed', () => {
     const watched = new Watched(true, 60_000).at(30_000, 1_500)
     const { observer } = watched
-    observer.watch('a', { members: () => [], on: () => {} } as never)
+    observer.watch('a', { self: { epoch: {} }, members: () => [], on: () => {} } as never)
     for (const listener of observer.listeners) {
       listener.onView(0, 1, VIEW.alive, VIEW.failed)
       listener.onView(2, 1, VIEW.alive, VIEW.failed)

@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Recorder, type Recording } from '../../sim/recorder.ts'
+import { Observer, VIEW } from '../../sim/observer.ts'
+import { COLUMNS, Recorder, type Recording } from '../../sim/recorder.ts'
 import { reportHtml } from '../../sim/report-html.ts'
 import type { Report } from '../../sim/report-json.ts'
 import { type Outcome, runScenario } from '../../sim/run.ts'
+import type { Context } from '../../sim/scenario.ts'
 import { SCENARIOS } from '../../sim/scenarios/index.ts'
+import { Simulation } from '../../sim/simulation.ts'
 
 interface Told {
   readonly outcome: Outcome
@@ -131,18 +134,39 @@ describe('Recorder', () => {
     expect(recorded).toEqual(unseen)
   })
 
-  it('keeps as many samples of a run of hours as of one of minutes, and the peaks between them', async () => {
+  it('keeps as many samples of a run of hours as of one of minutes', async () => {
     let recorder: Recorder | undefined
     const begun = (context: ConstructorParameters<typeof Recorder>[0]): void => {
       recorder = new Recorder(context)
     }
-    const { virtualMs } = await runScenario({ ...story, minutes: 60, begun })
-    const { atMs, views, verdicts } = recorder!.recording()
+    const { virtualMs } = await runScenario({ ...story, nodes: 4, minutes: 61, begun })
+    const { atMs } = recorder!.recording()
     expect(virtualMs).toBeGreaterThan(3_600_000)
     expect(atMs.length).toBeGreaterThan(200)
     expect(atMs.length).toBeLessThanOrEqual(513)
-    const [suspected] = verdicts.filter(({ view }) => view === 2)
-    const most = Math.max(...views.map((sample) => sample[suspected!.subject * 4 + 1]!))
-    expect(most).toBeGreaterThan(0)
+  })
+
+  it('shows a suspicion that came and went between two samples, however coarse they become', () => {
+    const sim = new Simulation()
+    const observer = new Observer(sim, 2)
+    for (const name of ['a', 'b']) sim.world.host(name)
+    const recorder = new Recorder({ sim, observer, nodes: 2, measured: {} } as unknown as Context)
+    const listener = observer.listeners[0]!
+    listener.onView(0, 1, VIEW.unknown, VIEW.alive)
+    for (let ms = 10; ms <= 600_000; ms += 10) {
+      sim.world.now = ms
+      sim.world.onLook!()
+      if (ms !== 70_020) continue
+      listener.onView(0, 1, VIEW.alive, VIEW.suspect)
+      listener.onView(0, 1, VIEW.suspect, VIEW.alive)
+    }
+    const { views, verdicts } = recorder.recording()
+    const suspecting = views.map((sample) => sample[COLUMNS.length + 1])
+    expect(suspecting.reduce((sum, count) => sum! + count!, 0)).toBe(1)
+    expect(views.at(-1)![COLUMNS.length]).toBe(1)
+    expect(verdicts.map(({ atMs, view }) => [atMs, view])).toEqual([
+      [70_020, VIEW.suspect],
+      [70_020, VIEW.alive],
+    ])
   })
 })

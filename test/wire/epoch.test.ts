@@ -26,3 +26,12 @@ it('epochs are in the order of their bytes: by time, then by nonce, and above no
     }),
   )
 })
+
+it('an epoch so late that no later one could follow is refused', () => {
+  const accepts = (time: number): boolean => {
+    const reader = new Reader(writeEpoch(new Writer(), { time, nonce: 1 }).copy())
+    readEpoch(reader)
+    return !reader.failed
+  }
+  expect([2 ** 47 - 1, 2 ** 47, 2 ** 48 - 1].map(accepts)).toEqual([true, false, false])
+})

@@ -1,0 +1,305 @@
+import type { Cluster } from '../../src/cluster.ts'
+import { loadSodium } from '../../src/security/sodium.ts'
+import type { NetworkOptions } from '../network.ts'
+import { type AppliedStep, runSchedule } from '../schedule.ts'
+import { type NodeOptions, Simulation } from '../simulation.ts'
+import { Agent, type AgentHost, type Session } from './agent.ts'
+import { disagreements } from './convergence.ts'
+import { LIVENESS_MS, type Operation, type SoakPlan } from './plan.ts'
+import { SafetyRules } from './safety.ts'
+import { addMetrics, emptyTally, type Tally } from './sometimes.ts'
+
+export interface SoakResult {
+  readonly seed: number
+  /** What was violated, if anything; the run ended there. */
+  readonly violations: readonly string[]
+  readonly phase: 'safety' | 'liveness'
+  readonly virtualMs: number
+  readonly events: number
+  readonly traceHash: string
+  /** From the last fault until the core agreed. */
+  readonly convergenceMs: number | undefined
+  readonly tally: Readonly<Tally>
+}
+
+const CHECK_EVERY_MS = 500
+const OFF_BEAT_MS = 0.5
+/** After the core has agreed it has to stay so. */
+const QUIET_MS = 20_000
+const MOST_NAMED = 8
+
+/** Carries a plan out: faults and operations under the rules of safety, then the convergence of the core. */
+export async function runSoak(plan: SoakPlan): Promise<SoakResult> {
+  if (plan.sealed) await loadSodium()
+  return new SoakRun(plan).run()
+}
+
+/** Ends what still goes on when a rule was violated. */
+const OVER = new Error('the run is over')
+
+class SoakRun implements AgentHost {
+  readonly declares: boolean
+  readonly #plan: SoakPlan
+  readonly #sim: Simulation
+  readonly #rules: SafetyRules
+  readonly #agents = new Map<string, Agent>()
+  readonly #wanted = new Map<string, Map<string, ReadonlyMap<string, number>>>()
+  readonly #violations: string[] = []
+  readonly #tally = emptyTally()
+  #sessions = 0
+  #phase: SoakResult['phase'] = 'safety'
+  #convergenceMs: number | undefined
+
+  constructor(plan: SoakPlan) {
+    this.#plan = plan
+    this.declares = plan.declares
+    this.#sim = new Simulation({ seed: plan.seed, network: networkOf(plan) })
+    this.#rules = new SafetyRules(this.#sim.world, plan.nodes.length)
+  }
+
+  async run(): Promise<SoakResult> {
+    if (this.#plan.sealed) this.#rules.tapReplays()
+    await this.#safety()
+    if (!this.#over) await this.#liveness()
+    for (const name of [...this.#agents.keys()]) this.#stop(name)
+    return {
+      seed: this.#plan.seed,
+      violations: this.#violations,
+      phase: this.#phase,
+      virtualMs: this.#sim.now,
+      events: this.#sim.world.events,
+      traceHash: this.#sim.traceHash,
+      convergenceMs: this.#convergenceMs,
+      tally: this.#tally,
+    }
+  }
+
+  // What agents need.
+
+  nextSession(): number {
+    return ++this.#sessions
+  }
+
+  sessionOf(node: string, network: string): Session | undefined {
+    return this.#agents.get(node)?.sessions.get(network)
+  }
+
+  wanted(node: string): Map<string, ReadonlyMap<string, number>> {
+    let wanted = this.#wanted.get(node)
+    if (wanted === undefined) {
+      wanted = new Map()
+      this.#wanted.set(node, wanted)
+    }
+    return wanted
+  }
+
+  violated(what: string): void {
+    this.#violations.push(`${what} (at ${this.#sim.now.toFixed(0)} ms)`)
+  }
+
+  happened(what: 'inherited' | 'contested'): void {
+    this.#tally[what]++
+  }
+
+  // The first phase.
+
+  get #over(): boolean {
+    return this.#violations.length > 0
+  }
+
+  async #safety(): Promise<void> {
+    const { nodes, staggerMs, safetyMs, faults } = this.#plan
+    const starts: Promise<void>[] = []
+    for (const name of nodes) {
+      this.#sim.world.host(name)
+      starts.push(this.#started(name))
+      if (staggerMs > 0) await this.#sim.advance(staggerMs)
+    }
+    await Promise.all(starts)
+    const began = this.#sim.now
+    const striking = runSchedule(this.#sim, faults, {
+      start: (name) => this.#start(name),
+      stopped: (name) => this.#ended(name),
+      applied: (step) => this.#applied(step),
+      startFailed: (name, error) => this.violated(`a node can be started: ${name}: ${String(error)}`),
+    })
+    const working = this.#work()
+    const watching = this.#watch(began + safetyMs)
+    const outcomes = await Promise.allSettled([striking, working, watching])
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected' && outcome.reason !== OVER) throw outcome.reason
+    }
+  }
+
+  /** Checks the rules of safety until a time, all along. */
+  async #watch(until: number): Promise<void> {
+    // Never in the instant of an operation: what it changes is told after it.
+    await this.#sim.advance(OFF_BEAT_MS)
+    while (!this.#over && this.#sim.now < until) {
+      await this.#sim.advance(CHECK_EVERY_MS)
+      this.#check()
+    }
+  }
+
+  #check(): void {
+    if (this.#over) return
+    for (const what of this.#rules.check(this.#agents.values()).slice(0, MOST_NAMED)) this.violated(what)
+  }
+
+  async #work(): Promise<void> {
+    const began = this.#sim.now
+    for (const operation of this.#plan.operations) {
+      const wait = began + operation.at - this.#sim.now
+      if (wait > 0) await this.#sim.advance(wait)
+      if (this.#over) return
+      this.#perform(operation)
+    }
+  }
+
+  #perform(operation: Operation): void {
+    const agent = this.#agents.get(operation.node)
+    if (agent === undefined) return
+    try {
+      if (operation.kind === 'leave') this.#leave(agent)
+      else agent.perform(operation)
+    } catch (error) {
+      this.violated(`no operation fails: ${operation.kind} at ${operation.node}: ${String(error)}`)
+    }
+  }
+
+  #leave(agent: Agent): void {
+    this.#ended(agent.name)
+    const { process } = this.#sim.world.host(agent.name)
+    void agent.cluster.leave().then(() => {
+      if (this.#sim.world.host(agent.name).process === process) this.#sim.kill(agent.name)
+    })
+  }
+
+  #applied({ step, outcome }: AppliedStep): void {
+    if (this.#over) throw OVER
+    if (outcome === 'applied' && step.kind === 'restart') this.wanted(step.node)
+  }
+
+  // Nodes.
+
+  async #started(name: string): Promise<void> {
+    try {
+      await this.#start(name)
+    } catch (error) {
+      this.violated(`a node can be started: ${name}: ${String(error)}`)
+    }
+  }
+
+  async #start(name: string): Promise<void> {
+    const { options, nodes, sealed } = this.#plan
+    const node: NodeOptions = {
+      ...options,
+      seeds: nodes.filter((other) => other !== name).map((other) => this.#sim.address(other)),
+      ...(sealed && { keys: [new Uint8Array(32).fill(7)] }),
+    }
+    const cluster = await this.#sim.start(name, node)
+    if (this.#sim.world.host(name).process === undefined) return
+    this.#agents.set(name, new Agent(name, cluster, this))
+    this.#listen(name, cluster)
+  }
+
+  #listen(name: string, cluster: Cluster): void {
+    const failed = new Map<string, number>()
+    cluster.on('isolated', () => {
+      this.#tally.isolated++
+    })
+    cluster.on('member-failed', (member) => {
+      failed.set(member.name, member.epoch.nonce)
+      if (this.#calm)
+        this.violated(`where nothing fails, nobody is failed: ${name} says so of ${member.name}`)
+    })
+    cluster.on('member-up', (member) => {
+      if (failed.get(member.name) === member.epoch.nonce) this.#tally.returned++
+      failed.delete(member.name)
+    })
+  }
+
+  get #calm(): boolean {
+    const { faults, network } = this.#plan
+    return this.#phase === 'safety' && faults.length === 0 && network.loss === 0 && network.corruption === 0
+  }
+
+  /** A node has stopped, or is about to. */
+  #ended(name: string): void {
+    const agent = this.#agents.get(name)
+    if (agent === undefined) return
+    addMetrics(this.#tally, agent.cluster.metrics())
+    agent.end()
+    this.#agents.delete(name)
+  }
+
+  #stop(name: string): void {
+    this.#ended(name)
+    if (this.#sim.world.host(name).process !== undefined) this.#sim.crash(name)
+  }
+
+  // The second phase.
+
+  async #liveness(): Promise<void> {
+    this.#phase = 'liveness'
+    await this.#healCore()
+    const healedAt = this.#sim.now
+    const { core, options } = this.#plan
+    const held = core.some((one) =>
+      core.some((other) => this.#agents.get(one)?.cluster.member(other)?.status === 'failed'),
+    )
+    const bound = LIVENESS_MS[options.profile]
+    let left = this.#disagreements()
+    while (!this.#over && left.length > 0 && this.#sim.now < healedAt + bound) {
+      await this.#sim.advance(CHECK_EVERY_MS)
+      this.#check()
+      left = this.#disagreements()
+    }
+    if (this.#over) return
+    for (const what of left) this.violated(`the core converges within ${bound} ms: ${what}`)
+    if (this.#over) return
+    this.#convergenceMs = this.#sim.now - healedAt
+    if (held) this.#tally.partitionsHealed++
+    await this.#watch(this.#sim.now + QUIET_MS)
+    for (const what of this.#disagreements()) this.violated(`what has converged stays so: ${what}`)
+  }
+
+  #disagreements(): string[] {
+    const core = this.#plan.core.map((name) => [name, this.#agents.get(name)] as const)
+    const missing = core.filter(([, agent]) => agent === undefined).map(([name]) => `${name} does not run`)
+    if (missing.length > 0) return missing
+    return disagreements(new Map(core as [string, Agent][]))
+  }
+
+  /** The core runs and hears each other well; the others crash, or run on behind a partition. */
+  async #healCore(): Promise<void> {
+    const { core, nodes, cut } = this.#plan
+    const { network } = this.#sim.world
+    network.loss = 0
+    network.duplication = 0
+    network.corruption = 0
+    this.#sim.heal()
+    for (const name of nodes) this.#sim.setLoss(name, {})
+    for (const name of nodes) if (!core.includes(name) && !cut.includes(name)) this.#stop(name)
+    if (cut.length > 0) this.#sim.partition(core, cut)
+    // Who is just leaving does so before it is started again.
+    while (core.some((name) => !this.#agents.has(name) && this.#sim.world.host(name).process !== undefined)) {
+      await this.#sim.advance(CHECK_EVERY_MS)
+    }
+    await Promise.all(core.filter((name) => !this.#agents.has(name)).map((name) => this.#started(name)))
+    for (const { sessions } of this.#agents.values()) {
+      for (const { followers } of sessions.values()) for (const follower of followers) follower.hurry()
+    }
+  }
+}
+
+function networkOf({ network, nodes }: SoakPlan): NetworkOptions {
+  const { regions, regionMs, ...options } = network
+  const region = new Map(nodes.map((node, i) => [node, i % regions]))
+  return {
+    ...options,
+    ...(regions > 1 && {
+      distanceMs: (from: string, to: string): number => (region.get(from) === region.get(to) ? 0 : regionMs),
+    }),
+  }
+}
