@@ -32,8 +32,8 @@ interface Endpoint {
 export const entryChurn: Scenario<Name> = {
   name: 'entry-churn',
   docs:
-    'Endpoints move from host to host with their IP, or give it up, and another endpoint elsewhere takes it at once. The old host deletes ' +
-    'its entry before or after the new one sets its own: how long until everyone knows where each IP is.',
+    'Endpoints move from host to host with their IP, or give it up to another endpoint elsewhere, and old hosts delete ' +
+    'their entries early, late or never: how long until everyone knows where each IP is.',
   page:
     'Each endpoint owns an IP at some host. Moves come at random: an endpoint goes to another host ' +
     'with its IP, or two endpoints at different hosts swap their IPs. The host that had an IP deletes ' +

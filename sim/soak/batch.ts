@@ -23,7 +23,7 @@ export async function runBatch(
   const results: SoakResult[] = []
   let stopped = false
   const work = async (): Promise<void> => {
-    const worker = new Worker(workerUrl())
+    const worker = newWorker()
     try {
       for (let seed = waiting.shift(); seed !== undefined && !stopped; seed = waiting.shift()) {
         const result = await ask(worker, seed)
@@ -39,9 +39,13 @@ export async function runBatch(
   return summarized(results)
 }
 
-/** The file beside this one: as it is written, or as it is built. */
-function workerUrl(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+/** The file beside this one: as it is built, or as it is written, which in a thread needs tsx anew. */
+function newWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url))
+  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const file = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
+  const code = `import(${tsx}).then(({ register }) => { register(); return import(${file}) })`
+  return new Worker(code, { eval: true, execArgv: [] })
 }
 
 function ask(worker: Worker, seed: number): Promise<SoakResult> {

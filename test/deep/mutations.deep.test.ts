@@ -63,7 +63,7 @@ const MUTATIONS: readonly Mutation[] = [
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Runs of the soak, at most; it stops at the first violation. */
-const SEEDS = 40
+const SEEDS = 24
 
 describe('the soak', () => {
   let folder = ''
