@@ -97,8 +97,6 @@ export class Follower {
     if (!key.startsWith(`${owner}/`)) return
     const session = this.#sessionOf(owner)
     if (session?.number !== written.session) return
-    // What its owner still claims was hidden for a while, and not deleted.
-    if (deleted && session.own.get(key) === written.value) return
     const floor = this.#floors.get(key)
     if (!deleted && floor?.session === written.session && floor.value > written.value) {
       this.#complain(`went back from value ${Math.ceil(floor.value)} of "${key}" to ${written.value}`)

@@ -228,6 +228,9 @@ export class NetworkState {
     this.#replicas.set(name, replica)
     this.#byId.set(replica.id, replica)
     this.#host.addSource(replica)
+    for (const owner of this.builtIn.view.owners(participationKey(name))) {
+      this.#participationChanged(owner, participationKey(name))
+    }
     const taking = this.#takeOver(replica)
     const joined: Joined = {
       replica,
@@ -319,6 +322,7 @@ export class NetworkState {
   }
 
   #drop(replica: Replica): void {
+    replica.close()
     this.#joined.delete(replica.name)
     this.#replicas.delete(replica.name)
     this.#byId.delete(replica.id)
@@ -334,8 +338,7 @@ export class NetworkState {
     const value = this.builtIn.entry(owner, key)?.value
     const participation = value && decodeParticipation(value)
     if (participation === undefined) {
-      // What watchers saw of the owner goes with its log.
-      replica.forget(owner)
+      replica.participationEnded(owner)
     } else {
       replica.expectEpoch(owner, participation.epoch, participation.base)
     }

@@ -6,7 +6,7 @@ import { TokenBucket } from '../dissemination/token-bucket.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { Writer } from '../wire/bytes.ts'
 import { type EntryEvent, type EntryItem, writeEntryEvent } from '../wire/entry-event.ts'
-import type { EpochId } from '../wire/epoch.ts'
+import { compareEpochs, type EpochId } from '../wire/epoch.ts'
 import { beginMessage, endMessage, MESSAGE } from '../wire/messages.ts'
 import { hashString } from '../wire/mix.ts'
 import type { HybridClock } from './hybrid-clock.ts'
@@ -42,6 +42,8 @@ const QUEUE_CAPACITY = 16_384
 const BACKLOG = 64
 const MISMATCH_INTERVAL_MS = 5_000
 const BUMPS_PER_MINUTE = 3
+/** How long a log may be ahead of the word that its owner takes part. */
+const RESTART_GRACE_MS = 10_000
 /** How long entries of an owner's previous epoch outlast the beginning of one whose opening snapshot never completes. */
 const SHADOW_TTL_MS = 30_000
 
@@ -58,6 +60,8 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   readonly #host: ReplicaHost
   readonly #encoder = new Writer()
   readonly #bumps = new TokenBucket(BUMPS_PER_MINUTE / 60, BUMPS_PER_MINUTE)
+  /** The epochs that owners' participations named last. */
+  readonly #epochs = new Map<string, EpochId>()
   #own: OwnLog | undefined
   #shadowTimer: Timer | undefined
   #digest: Digest | undefined
@@ -96,6 +100,13 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#own = new OwnLog(this.logs, this.#host.self, id, inherit)
     this.#epochOpened()
     return this.#own
+  }
+
+  /** This node has left the network: what is still under way for this replica, such as a sync, must not write any more. */
+  close(): void {
+    this.#own = undefined
+    this.#shadowTimer?.cancel()
+    this.queue.clear()
   }
 
   /**
@@ -168,13 +179,31 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   /** An owner has opened a log of this epoch here: an older one gives way. */
   expectEpoch(owner: string, id: EpochId, base: number): void {
+    this.#epochs.set(owner, id)
     this.logs.logFor(owner, id, base)
     if (base > 0) this.#awaitSnapshots()
     this.#digest = undefined
   }
 
-  /** An owner takes part no more, or is not remembered. */
+  /**
+   * An owner takes part no more: what it had here goes. Not so if its log is of a later epoch than the participation that ended: then it
+   * has restarted, and the word that it takes part again is under way.
+   */
+  participationEnded(owner: string): void {
+    const log = this.logs.get(owner)
+    const ended = this.#epochs.get(owner)
+    if (log !== undefined && ended !== undefined && compareEpochs(log.id, ended) > 0) {
+      this.#host.runtime.setTimer(RESTART_GRACE_MS, () => {
+        if (this.logs.get(owner) === log && !this.#host.takesPart(owner)) this.forget(owner)
+      })
+    } else {
+      this.forget(owner)
+    }
+  }
+
+  /** Drops what is known of an owner. */
   forget(owner: string): void {
+    this.#epochs.delete(owner)
     this.logs.forget(owner)
     this.#digest = undefined
     this.#peers = undefined

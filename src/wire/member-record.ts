@@ -78,17 +78,23 @@ export function readMemberRecord(
 }
 
 /**
- * Whether the record that follows has the precedence of one that is known, and neither an accusation. What else it says
- * was written by the same member at the same incarnation, and so is the same.
+ * Whether the record that follows has the precedence and the accusations of one that is known. What else it says was
+ * written by the same member at the same incarnation, and so is the same.
  */
 function repeats(reader: Reader, record: MemberRecord): boolean {
-  if (record.hard.length > 0 || record.soft.length > 0 || !reader.skipText(record.name)) return false
+  if (!reader.skipText(record.name)) return false
   skipAddress(reader)
   if (reader.u48() !== record.epoch.time || reader.u32() !== record.epoch.nonce) return false
   if (reader.varint() !== record.incarnation || reader.u8() !== (record.left ? LEFT : 0)) return false
   reader.skip(2)
   reader.skip(reader.varint())
-  return reader.u8() === 0 && reader.u8() === 0 && !reader.failed
+  return repeatsIds(reader, record.hard) && repeatsIds(reader, record.soft) && !reader.failed
+}
+
+function repeatsIds(reader: Reader, ids: readonly number[]): boolean {
+  if (reader.u8() !== ids.length) return false
+  for (const id of ids) if (reader.u32() !== id) return false
+  return true
 }
 
 function writeIds(writer: Writer, ids: readonly number[]): Writer {

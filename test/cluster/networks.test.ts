@@ -117,6 +117,22 @@ describe('the state of a network over real sockets', () => {
     await until(() => joined.every((network) => [...network.table('peers').entries()].length === 6))
   })
 
+  it('is as it was for others when a participant leaves and joins again in one breath', async () => {
+    const nodes = await startCluster(3)
+    const [watcher, , owner] = await tables(nodes)
+    owner!.set('x', { ip: 'before' })
+    await until(() => watcher!.get('x') !== undefined)
+    for (let round = 0; round < 5; round++) {
+      await nodes[2]!.network('blue').leave()
+      const again = await nodes[2]!.joinNetwork('blue')
+      again.table<Peer>('peers').replaceOwn([['x', { ip: String(round) }]])
+    }
+    await until(() => watcher!.get('x')?.value.ip === '4')
+    await sleep(1_000)
+    expect(contents(watcher!)).toEqual({ x: '4 of n2' })
+    expect(nodes[0]!.network('blue').participants()).toEqual(['n0', 'n1', 'n2'])
+  })
+
   it('keeps tables apart, and networks', async () => {
     const nodes = await startCluster(2)
     const blue = await tables(nodes, 'blue')
