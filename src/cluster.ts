@@ -5,6 +5,7 @@ import type { SyncDomain, SyncOutcome } from './dissemination/sync-session.ts'
 import { HearsayError } from './errors.ts'
 import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
 import { Inbound } from './inbound.ts'
+import { nameConflict } from './membership/identity.ts'
 import { Joining } from './membership/joining.ts'
 import type { Member, Verdict } from './membership/member.ts'
 import { Membership } from './membership/membership.ts'
@@ -24,6 +25,7 @@ import { addressForOthers, parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
 import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
+import { EVENT_OF, snapshot } from './snapshot.ts'
 import { Topology } from './topology/topology.ts'
 import type { MemberRecord } from './wire/member-record.ts'
 import { MAX_VERSION, MIN_VERSION } from './wire/messages.ts'
@@ -378,14 +380,14 @@ export class Cluster {
   #twinFound(record: MemberRecord): void {
     if (this.#state === 'starting') {
       this.#twin = record
-      this.#joining.abort(conflict(record))
+      this.#joining.abort(nameConflict(record))
       return
     }
-    this.#events.warn('WARN_NAME_CONFLICT', conflict(record).message)
+    this.#events.warn('WARN_NAME_CONFLICT', nameConflict(record).message)
   }
 
   #checkTwin(): void {
-    if (this.#twin !== undefined && this.#state === 'starting') throw conflict(this.#twin)
+    if (this.#twin !== undefined && this.#state === 'starting') throw nameConflict(this.#twin)
   }
 
   #sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void } {
@@ -443,29 +445,3 @@ const ORDINARY_DROPS: ReadonlySet<DropCause> = new Set([
   'stream-idle',
   'stream-limit',
 ])
-
-const EVENT_OF = {
-  alive: 'member-up',
-  suspect: 'member-suspect',
-  failed: 'member-failed',
-  left: 'member-left',
-} as const satisfies Record<Verdict, keyof ClusterEvents>
-
-function snapshot(member: Member): MemberSnapshot {
-  const { name, address, metadata, epoch, incarnation } = member.record
-  return Object.freeze({
-    name,
-    address,
-    status: member.verdict,
-    metadata: metadata.slice(),
-    epoch,
-    incarnation,
-  })
-}
-
-function conflict(twin: MemberRecord): HearsayError {
-  return new HearsayError(
-    'ERR_NAME_CONFLICT',
-    `The name '${twin.name}' is used by a live process at ${twin.address}; give this node another name.`,
-  )
-}

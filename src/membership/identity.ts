@@ -1,4 +1,5 @@
 import { TokenBucket } from '../dissemination/token-bucket.ts'
+import { HearsayError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { compareEpochs, type EpochId } from '../wire/epoch.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
@@ -206,4 +207,11 @@ export class Identity {
 
 function speaksAgainst(record: MemberRecord): boolean {
   return record.left || record.hard.length > 0 || record.soft.length > 0
+}
+
+export function nameConflict(twin: MemberRecord): HearsayError {
+  return new HearsayError(
+    'ERR_NAME_CONFLICT',
+    `The name '${twin.name}' is used by a live process at ${twin.address}; give this node another name.`,
+  )
 }

@@ -1,0 +1,25 @@
+import type { MemberSnapshot } from './events.ts'
+import type { Member, Verdict } from './membership/member.ts'
+
+/** What tells of a member that has come to a verdict. */
+export const EVENT_OF: {
+  readonly [V in Verdict]: 'member-up' | 'member-suspect' | 'member-failed' | 'member-left'
+} = {
+  alive: 'member-up',
+  suspect: 'member-suspect',
+  failed: 'member-failed',
+  left: 'member-left',
+}
+
+/** A member as outsiders see it at this moment. */
+export function snapshot(member: Member): MemberSnapshot {
+  const { name, address, metadata, epoch, incarnation } = member.record
+  return Object.freeze({
+    name,
+    address,
+    status: member.verdict,
+    metadata: metadata.slice(),
+    epoch,
+    incarnation,
+  })
+}
