@@ -5,7 +5,7 @@ import type { NetworkState } from './network-state/network-state.ts'
 import type { FrameHandlers, FrameStream } from './security/frames.ts'
 import type { Reader } from './wire/bytes.ts'
 import { readEntryEvent } from './wire/entry-event.ts'
-import { type MemberRecord, readMemberRecord } from './wire/member-record.ts'
+import { readMemberRecord } from './wire/member-record.ts'
 import { MESSAGE, readAck, readIndirectPing, readMessages, readNack, readPing } from './wire/messages.ts'
 
 /** Hands what comes in, opened and checked, to the room that it is for. */
@@ -69,16 +69,13 @@ export class Inbound {
       case MESSAGE.nack:
         return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
       case MESSAGE.member:
-        return decoded(payload, this.#readRecord, (record) => this.#membership.learn(record))
+        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record))
       case MESSAGE.entry:
         return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
       default:
         return true
     }
   }
-
-  readonly #readRecord = (payload: Reader): MemberRecord =>
-    readMemberRecord(payload, (id) => this.#membership.members.byId(id)?.record)
 }
 
 function decoded<T>(payload: Reader, read: (reader: Reader) => T, handle: (value: T) => void): boolean {

@@ -1,7 +1,7 @@
 import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
 import { type Reader, Writer } from '../wire/bytes.ts'
 import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
-import { type Member, recordHash } from './member.ts'
+import type { Member } from './member.ts'
 import { MAX_MEMBERS } from './member-list.ts'
 
 /** What an exchange needs of the members at its node. */
@@ -186,7 +186,7 @@ export class MemberExchange implements SyncExchange {
 
 /** 31 bits of the record's hash, and whether the teller holds the member live. */
 function summaryOf(member: Member): number {
-  return ((recordHash(member.record) & ~1) | (member.live ? 1 : 0)) >>> 0
+  return ((member.summary & ~1) | (member.live ? 1 : 0)) >>> 0
 }
 
 function isLive(summary: number): boolean {
@@ -194,5 +194,5 @@ function isLive(summary: number): boolean {
 }
 
 function differs(summary: number, member: Member): boolean {
-  return summary >>> 1 !== recordHash(member.record) >>> 1
+  return summary >>> 1 !== member.summary >>> 1
 }

@@ -44,7 +44,8 @@ export function withAccusation(record: MemberRecord, accuser: number, hard: bool
 export class Member implements Peer {
   readonly name: string
   readonly id: number
-  record: MemberRecord
+  #record: MemberRecord
+  #summary: number | undefined
   verdict: Verdict = 'alive'
   /** When the verdict was reached, in ms of `Runtime.now`. */
   verdictAt = 0
@@ -58,11 +59,26 @@ export class Member implements Peer {
   constructor(record: MemberRecord) {
     this.name = record.name
     this.id = memberId(record.name)
-    this.record = record
+    this.#record = record
+  }
+
+  get record(): MemberRecord {
+    return this.#record
+  }
+
+  set record(record: MemberRecord) {
+    this.#record = record
+    this.#summary = undefined
+  }
+
+  /** The record's hash as a signed integer, which is kept without a box. */
+  get summary(): number {
+    this.#summary ??= recordHash(this.#record) | 0
+    return this.#summary
   }
 
   get address(): string {
-    return this.record.address
+    return this.#record.address
   }
 
   /** Neither failed nor gone: probed, gossiped with, counted. */
@@ -71,11 +87,11 @@ export class Member implements Peer {
   }
 
   isAccusedHardBy(accuser: number): boolean {
-    return this.record.hard.includes(accuser)
+    return this.#record.hard.includes(accuser)
   }
 
   isAccusedBy(accuser: number): boolean {
-    return this.isAccusedHardBy(accuser) || this.record.soft.includes(accuser)
+    return this.isAccusedHardBy(accuser) || this.#record.soft.includes(accuser)
   }
 }
 

@@ -31,9 +31,9 @@ export class ProbeSchedule {
   /** The next round's target; undefined when this node is alone. */
   advance(): Member | undefined {
     this.#round = Math.max(this.#round + 1, this.#heard)
-    const { ring, self } = this.#members
+    const { ring, selfIndex } = this.#members
     if (ring.length < 2) return undefined
     const offset = 1 + (finish(mix(0, this.#round)) % (ring.length - 1))
-    return ring[(this.#members.ringIndex(self) + offset) % ring.length]
+    return ring[(selfIndex + offset) % ring.length]
   }
 }

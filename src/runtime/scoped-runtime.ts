@@ -6,7 +6,7 @@ import type { Runtime, Timer, Transport, TransportHandlers } from './runtime.ts'
  */
 export class ScopedRuntime implements Runtime {
   readonly #runtime: Runtime
-  readonly #timers = new Set<Timer>()
+  readonly #timers: ScopedTimer = new ScopedTimer(undefined, () => {})
   #closed = false
 
   constructor(runtime: Runtime) {
@@ -15,23 +15,13 @@ export class ScopedRuntime implements Runtime {
 
   close(): void {
     this.#closed = true
-    for (const timer of this.#timers) timer.cancel()
-    this.#timers.clear()
+    while (this.#timers.next !== this.#timers) this.#timers.next.cancel()
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
     if (this.#closed) return NEVER
-    const inner = this.#runtime.setTimer(delayMs, () => {
-      this.#timers.delete(timer)
-      callback()
-    })
-    const timer: Timer = {
-      cancel: () => {
-        this.#timers.delete(timer)
-        inner.cancel()
-      },
-    }
-    this.#timers.add(timer)
+    const timer = new ScopedTimer(this.#timers, callback)
+    timer.inner = this.#runtime.setTimer(delayMs, timer.fire)
     return timer
   }
 
@@ -73,6 +63,40 @@ export class ScopedRuntime implements Runtime {
 
   listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
     return this.#runtime.listen(bind, handlers)
+  }
+}
+
+/** A timer in the ring of those that are armed, from which it takes itself out when it fires or is cancelled. */
+class ScopedTimer implements Timer {
+  inner: Timer | undefined
+  next: ScopedTimer
+  #previous: ScopedTimer
+  readonly #callback: () => void
+
+  /** Behind `head`; without one, a ring of its own. */
+  constructor(head: ScopedTimer | undefined, callback: () => void) {
+    this.#callback = callback
+    this.next = head ?? this
+    this.#previous = head === undefined ? this : head.#previous
+    this.#previous.next = this
+    this.next.#previous = this
+  }
+
+  readonly fire = (): void => {
+    this.#unlink()
+    this.#callback()
+  }
+
+  cancel(): void {
+    this.#unlink()
+    this.inner?.cancel()
+  }
+
+  #unlink(): void {
+    this.#previous.next = this.next
+    this.next.#previous = this.#previous
+    this.next = this
+    this.#previous = this
   }
 }
 

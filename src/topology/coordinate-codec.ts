@@ -20,8 +20,10 @@ export function writeCoordinate(writer: Writer, coordinate: Coordinate): Writer 
 
 /** Fails for whatever is no valid coordinate. */
 export function readCoordinate(reader: Reader): Coordinate {
+  const vector: number[] = []
+  for (let i = 0; i < DIMENSIONS; i++) vector.push(unzigzag(reader.varint()) / 1000)
   const coordinate = {
-    vector: Array.from({ length: DIMENSIONS }, () => unzigzag(reader.varint()) / 1000),
+    vector,
     height: reader.varint() / 1000,
     adjustment: unzigzag(reader.varint()) / 1000,
     error: reader.varint() / 100,

@@ -37,24 +37,32 @@ export function distanceMs(a: Coordinate, b: Coordinate): number {
 
 /** The distance without adjustments. */
 export function rawDistanceMs(a: Coordinate, b: Coordinate): number {
-  return magnitude(difference(a.vector, b.vector)) + (a.height + b.height)
+  return gap(a.vector, b.vector) + (a.height + b.height)
 }
 
 /** False for other dimensions, numbers that are not finite, and lengths out of bounds. */
 export function isValidCoordinate({ vector, height, error, adjustment }: Coordinate): boolean {
+  if (vector.length !== DIMENSIONS) return false
+  for (let i = 0; i < DIMENSIONS; i++) if (!isLength(vector[i]!)) return false
   return (
-    vector.length === DIMENSIONS &&
-    [...vector, height, adjustment].every((length) => Math.abs(length) <= MAX_LENGTH_MS) &&
-    height >= MIN_HEIGHT_MS &&
-    error >= 0 &&
-    error <= MAX_ERROR
+    isLength(height) && isLength(adjustment) && height >= MIN_HEIGHT_MS && error >= 0 && error <= MAX_ERROR
   )
 }
 
-export function difference(a: readonly number[], b: readonly number[]): number[] {
-  return a.map((component, i) => component - b[i]!)
+function isLength(ms: number): boolean {
+  return Math.abs(ms) <= MAX_LENGTH_MS
 }
 
+/** Distance between two points. */
+export function gap(a: readonly number[], b: readonly number[]): number {
+  let sum = 0
+  for (let i = 0; i < DIMENSIONS; i++) sum += (a[i]! - b[i]!) * (a[i]! - b[i]!)
+  return Math.sqrt(sum)
+}
+
+/** Distance of a point from the origin. */
 export function magnitude(vector: readonly number[]): number {
-  return Math.sqrt(vector.reduce((sum, component) => sum + component * component, 0))
+  let sum = 0
+  for (let i = 0; i < DIMENSIONS; i++) sum += vector[i]! * vector[i]!
+  return Math.sqrt(sum)
 }

@@ -1,18 +1,23 @@
 import { Reader, Writer } from '../wire/bytes.ts'
 import { type Coordinate, distanceMs } from './coordinate.ts'
 import { MAX_COORDINATE_BYTES, readCoordinate, writeCoordinate } from './coordinate-codec.ts'
-import { LatencyFilter } from './latency-filter.ts'
-import { RecentMap } from './recent-map.ts'
+import { LatencyWindow } from './latency-window.ts'
 import { isRoundTrip, Vivaldi } from './vivaldi.ts'
 
-/** Members whose distance is remembered. */
+/** Members whose distance is remembered; beyond, the one that was met first makes room. */
 const MOST_PEERS = 8192
+
+interface Neighbour {
+  readonly roundTrips: LatencyWindow
+  /** Its last coordinate that was of use. */
+  place: Coordinate | undefined
+}
 
 /** Where this node is among the others, by round-trip times. */
 export class Topology {
   readonly #vivaldi: Vivaldi
-  readonly #filter = new LatencyFilter(MOST_PEERS)
-  readonly #peers = new RecentMap<Coordinate>(MOST_PEERS)
+  readonly #neighbours = new Map<string, Neighbour>()
+  readonly #writer = new Writer(MAX_COORDINATE_BYTES)
   #malformed = 0
 
   /** @param randomUint32 uniform integers in [0, 2^32) */
@@ -30,9 +35,9 @@ export class Topology {
     return this.#vivaldi.resets
   }
 
-  /** This node's coordinate for others, encoded. */
+  /** This node's coordinate for others, encoded; a view that the next call may change. */
   coordinate(): Uint8Array {
-    return writeCoordinate(new Writer(MAX_COORDINATE_BYTES), this.#vivaldi.coordinate).view()
+    return writeCoordinate(this.#writer.reset(), this.#vivaldi.coordinate).view()
   }
 
   /** A member answered after `rttMs` and told its coordinate, or nothing. */
@@ -40,18 +45,31 @@ export class Topology {
     if (coordinate.length === 0) return
     const reader = new Reader(coordinate)
     const place = readCoordinate(reader)
-    if (reader.failed || !isRoundTrip(rttMs)) this.#malformed++
-    else if (this.#vivaldi.observe(place, this.#filter.add(name, rttMs))) this.#peers.set(name, place)
+    if (reader.failed || !isRoundTrip(rttMs)) {
+      this.#malformed++
+      return
+    }
+    const neighbour = this.#neighbour(name)
+    if (this.#vivaldi.observe(place, neighbour.roundTrips.add(rttMs))) neighbour.place = place
   }
 
   /** Estimated round trip in ms; nothing for a member that has not answered yet. */
   distanceTo(name: string): number | undefined {
-    const place = this.#peers.get(name)
+    const place = this.#neighbours.get(name)?.place
     return place && distanceMs(this.#vivaldi.coordinate, place)
   }
 
   forget(name: string): void {
-    this.#filter.forget(name)
-    this.#peers.delete(name)
+    this.#neighbours.delete(name)
+  }
+
+  #neighbour(name: string): Neighbour {
+    let neighbour = this.#neighbours.get(name)
+    if (neighbour === undefined) {
+      if (this.#neighbours.size >= MOST_PEERS) this.#neighbours.delete(this.#neighbours.keys().next().value!)
+      neighbour = { roundTrips: new LatencyWindow(), place: undefined }
+      this.#neighbours.set(name, neighbour)
+    }
+    return neighbour
   }
 }

@@ -1,7 +1,7 @@
 import {
   type Coordinate,
   DIMENSIONS,
-  difference,
+  gap,
   isValidCoordinate,
   MAX_ERROR,
   MIN_HEIGHT_MS,
@@ -63,46 +63,52 @@ export class Vivaldi {
       this.#rejected++
       return false
     }
-    const roundTrip = Math.max(roundTripMs, LEAST_LENGTH_MS)
-    let next = this.#pulled(other, roundTrip)
-    next = this.#adjusted(next, other, roundTrip)
-    next = fallen(next)
+    const next = this.#pulled(other, Math.max(roundTripMs, LEAST_LENGTH_MS))
+    fall(next.vector)
     if (isValidCoordinate(next)) this.#coordinate = next
     else this.#reset()
     return true
   }
 
   /** As by a spring between the two, relaxed when its length is the round trip. */
-  #pulled(other: Coordinate, roundTrip: number): Coordinate {
+  #pulled(other: Coordinate, roundTrip: number): Moved {
     const own = this.#coordinate
     const distance = rawDistanceMs(own, other)
     const wrongness = Math.abs(distance - roundTrip) / roundTrip
     const weight = own.error / Math.max(own.error + other.error, LEAST_LENGTH_MS)
     const gain = ERROR_GAIN * weight
-    const error = Math.min(wrongness * gain + own.error * (1 - gain), MAX_ERROR)
-    return { ...this.#pushed(own, other, PLACE_GAIN * weight * (roundTrip - distance)), error }
+    const next: Moved = {
+      vector: own.vector.slice(),
+      height: own.height,
+      error: Math.min(wrongness * gain + own.error * (1 - gain), MAX_ERROR),
+      adjustment: own.adjustment,
+    }
+    this.#push(next, other, PLACE_GAIN * weight * (roundTrip - distance))
+    next.adjustment = this.#adjustment(roundTrip - rawDistanceMs(next, other))
+    return next
   }
 
   /** Moves away by `force`, through the core and along the access link in the shares that the distance has of both. */
-  #pushed(own: Coordinate, other: Coordinate, force: number): Coordinate {
-    const away = difference(own.vector, other.vector)
-    const across = magnitude(away)
-    if (across < LEAST_LENGTH_MS) return { ...own, vector: plus(own.vector, this.#randomUnit(), force) }
+  #push(own: Moved, other: Coordinate, force: number): void {
+    const across = gap(own.vector, other.vector)
+    if (across < LEAST_LENGTH_MS) {
+      const direction = this.#randomUnit()
+      for (let i = 0; i < DIMENSIONS; i++) own.vector[i]! += direction[i]! * force
+      return
+    }
     const heights = own.height + other.height
     const share = force / (across + heights)
-    return {
-      ...own,
-      vector: plus(own.vector, away, share),
-      height: Math.max(MIN_HEIGHT_MS, own.height + heights * share),
-    }
+    for (let i = 0; i < DIMENSIONS; i++) own.vector[i]! += (own.vector[i]! - other.vector[i]!) * share
+    own.height = Math.max(MIN_HEIGHT_MS, own.height + heights * share)
   }
 
-  #adjusted(own: Coordinate, other: Coordinate, roundTrip: number): Coordinate {
-    this.#surprises[this.#nextSurprise] = roundTrip - rawDistanceMs(own, other)
+  #adjustment(surprise: number): number {
+    this.#surprises[this.#nextSurprise] = surprise
     this.#nextSurprise = (this.#nextSurprise + 1) % ADJUSTMENT_WINDOW
-    const sum = this.#surprises.reduce((sum, surprise) => sum + surprise, 0)
+    let sum = 0
+    for (let i = 0; i < ADJUSTMENT_WINDOW; i++) sum += this.#surprises[i]!
     // Half, since the other side adds its own.
-    return { ...own, adjustment: sum / (2 * ADJUSTMENT_WINDOW) }
+    return sum / (2 * ADJUSTMENT_WINDOW)
   }
 
   #randomUnit(): number[] {
@@ -119,14 +125,18 @@ export class Vivaldi {
   }
 }
 
-/** Falls towards the origin, the faster the farther out (Ledlie et al., "Network Coordinates in the Wild", NSDI 2007). */
-function fallen(own: Coordinate): Coordinate {
-  const radius = magnitude(own.vector)
-  if (radius < LEAST_LENGTH_MS) return own
-  const pull = 1000 * (radius / GRAVITY_MS) ** 2
-  return { ...own, vector: plus(own.vector, own.vector, -pull / radius) }
+/** A coordinate on its way to another place. */
+interface Moved {
+  readonly vector: number[]
+  height: number
+  error: number
+  adjustment: number
 }
 
-function plus(vector: readonly number[], direction: readonly number[], length: number): number[] {
-  return vector.map((component, i) => component + direction[i]! * length)
+/** Falls towards the origin, the faster the farther out (Ledlie et al., "Network Coordinates in the Wild", NSDI 2007). */
+function fall(vector: number[]): void {
+  const radius = magnitude(vector)
+  if (radius < LEAST_LENGTH_MS) return
+  const pull = 1000 * (radius / GRAVITY_MS) ** 2
+  for (let i = 0; i < DIMENSIONS; i++) vector[i]! += vector[i]! * (-pull / radius)
 }

@@ -47,8 +47,3 @@ export function readAddress(reader: Reader): string {
   }
   return formatAddress(host, port)
 }
-
-/** Passes over an address without looking at it. */
-export function skipAddress(reader: Reader): void {
-  reader.skip((reader.u8() === 4 ? 4 : 16) + 2)
-}

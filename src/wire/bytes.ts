@@ -1,4 +1,4 @@
-import { finish, mix } from './mix.ts'
+import { finish, mixBytes } from './mix.ts'
 
 /**
  * Writing and reading of bytes. A `Reader` is total: past the end, or at ill-formed input, it turns `failed` and
@@ -260,36 +260,27 @@ export class Reader {
     return String.fromCharCode.apply(null, this.#bytes.subarray(start, this.#at) as unknown as number[])
   }
 
-  /** Goes back to a position read before. */
-  rewind(position: number): void {
-    if (!this.#failed) this.#at = position
-  }
-
   skip(length: number): void {
     if (length > this.#end - this.#at) this.fail()
     else this.#at += length
   }
 
-  /**
-   * The hash of the length-prefixed text that follows, without moving: that of `hashString`, if the text is ASCII. For
-   * finding what one may know already before anything is decoded.
-   */
-  peekHash(): number {
-    const length = this.#bytes[this.#at] ?? 0
-    const start = this.#at + 1
-    if (length >= 0x80 || length > this.#end - start) return 0
-    let state = 0
-    for (let i = start; i < start + length; i++) state = mix(state, this.#bytes[i]!)
-    return finish(mix(state, length))
+  /** A view of all that is left, without moving. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#end)
   }
 
-  /** Reads past a length-prefixed text if it is just this one, in ASCII; else stays where it is. */
-  skipText(text: string): boolean {
-    const length = text.length
-    const start = this.#at + 1
-    if (length >= 0x80 || this.#bytes[this.#at] !== length || length > this.#end - start) return false
-    for (let i = 0; i < length; i++) if (this.#bytes[start + i] !== text.charCodeAt(i)) return false
-    this.#at = start + length
+  /** A hash of all that is left, without moving. */
+  hashRest(): number {
+    return finish(mixBytes(0, this.#bytes, this.#at, this.#end))
+  }
+
+  /** Reads past all that is left if it is just these bytes; else stays where it is. */
+  skipRest(expected: Uint8Array): boolean {
+    const { length } = expected
+    if (this.#failed || this.#end - this.#at !== length) return false
+    for (let i = 0; i < length; i++) if (this.#bytes[this.#at + i] !== expected[i]) return false
+    this.#at = this.#end
     return true
   }
 

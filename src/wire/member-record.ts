@@ -1,6 +1,7 @@
-import { readAddress, skipAddress, writeAddress } from './address-codec.ts'
+import { readAddress, writeAddress } from './address-codec.ts'
 import type { Reader, Writer } from './bytes.ts'
 import { type EpochId, readEpoch, writeEpoch } from './epoch.ts'
+import { Interned } from './interned.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES } from './limits.ts'
 
 /**
@@ -33,7 +34,16 @@ export const MAX_SOFT_ACCUSERS = 3
 
 const LEFT = 1
 
+/** Records that are remembered, in each of two generations, and the longest that are: longer ones hold junk. */
+const REMEMBERED = 8_192
+const MAX_REMEMBERED_BYTES = 900
+const decoded = new Interned<MemberRecord>(REMEMBERED)
+const encodings = new WeakMap<MemberRecord, Uint8Array>()
+
+/** A record that was read is written as it came, with whatever later versions had appended to it. */
 export function writeMemberRecord(writer: Writer, record: MemberRecord): Writer {
+  const encoding = encodings.get(record)
+  if (encoding !== undefined) return writer.raw(encoding)
   writer.string(record.name)
   writeAddress(writer, record.address)
   writeEpoch(writer, record.epoch)
@@ -47,20 +57,22 @@ export function writeMemberRecord(writer: Writer, record: MemberRecord): Writer 
   return writeIds(writer, record.soft)
 }
 
+/**
+ * Reads a record that fills the rest of the reader. Total: an ill-formed one fails the reader. Most records that arrive repeat what
+ * arrived before: the same bytes give the very same object, undecoded, to all nodes of a process. Treat it as immutable.
+ */
+export function readMemberRecord(reader: Reader): MemberRecord {
+  if (reader.remaining > MAX_REMEMBERED_BYTES) return decode(reader)
+  return decoded.read(reader, decode, remember)
+}
+
+function remember(bytes: Uint8Array, record: MemberRecord): void {
+  encodings.set(record, bytes)
+}
+
 const NO_METADATA = new Uint8Array(0)
 
-/**
- * Total: an ill-formed record fails the reader. Metadata is copied out of the packet. Most records that a node hears repeat
- * what it knows: `known` finds by the hash of the name what that is, and a mere repetition returns that very record, undecoded.
- */
-export function readMemberRecord(
-  reader: Reader,
-  known: (nameHash: number) => MemberRecord | undefined = () => undefined,
-): MemberRecord {
-  const start = reader.position
-  const candidate = known(reader.peekHash())
-  if (candidate !== undefined && repeats(reader, candidate)) return candidate
-  reader.rewind(start)
+function decode(reader: Reader): MemberRecord {
   const name = reader.string(MAX_NAME_BYTES)
   const address = readAddress(reader)
   const epoch = readEpoch(reader)
@@ -75,26 +87,6 @@ export function readMemberRecord(
   if (name === '' || epoch.time === 0 || minVersion > maxVersion) reader.fail()
   const left = (flags & LEFT) !== 0
   return { name, address, epoch, incarnation, left, metadata, minVersion, maxVersion, hard, soft }
-}
-
-/**
- * Whether the record that follows has the precedence and the accusations of one that is known. What else it says was
- * written by the same member at the same incarnation, and so is the same.
- */
-function repeats(reader: Reader, record: MemberRecord): boolean {
-  if (!reader.skipText(record.name)) return false
-  skipAddress(reader)
-  if (reader.u48() !== record.epoch.time || reader.u32() !== record.epoch.nonce) return false
-  if (reader.varint() !== record.incarnation || reader.u8() !== (record.left ? LEFT : 0)) return false
-  reader.skip(2)
-  reader.skip(reader.varint())
-  return repeatsIds(reader, record.hard) && repeatsIds(reader, record.soft) && !reader.failed
-}
-
-function repeatsIds(reader: Reader, ids: readonly number[]): boolean {
-  if (reader.u8() !== ids.length) return false
-  for (const id of ids) if (reader.u32() !== id) return false
-  return true
 }
 
 function writeIds(writer: Writer, ids: readonly number[]): Writer {

@@ -32,15 +32,15 @@ export function mixString(state: number, text: string): number {
   return mix(h, text.length)
 }
 
-/** Mixes bytes and their count. */
-export function mixBytes(state: number, bytes: Uint8Array): number {
+/** Mixes bytes, from `start` to before `end`, and their count. */
+export function mixBytes(state: number, bytes: Uint8Array, start = 0, end: number = bytes.length): number {
   let h = state
-  const whole = bytes.length & ~3
-  for (let i = 0; i < whole; i += 4) {
+  const wordsEnd = start + ((end - start) & ~3)
+  for (let i = start; i < wordsEnd; i += 4) {
     h = mix(h, bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24))
   }
-  for (let i = whole; i < bytes.length; i++) h = mix(h, bytes[i]!)
-  return mix(h, bytes.length)
+  for (let i = wordsEnd; i < end; i++) h = mix(h, bytes[i]!)
+  return mix(h, end - start)
 }
 
 export function hashString(text: string, seed = 0): number {

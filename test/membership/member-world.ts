@@ -285,12 +285,10 @@ export class MemberNode {
       if (type === MESSAGE.ack) this.membership.onAck(readAck(payload), from)
       if (type === MESSAGE.indirectPing) this.membership.onIndirectPing(readIndirectPing(payload), from)
       if (type === MESSAGE.nack) this.membership.onNack(readNack(payload))
-      if (type === MESSAGE.member) this.membership.learn(readMemberRecord(payload, this.#known))
+      if (type === MESSAGE.member) this.membership.learn(readMemberRecord(payload))
       return !payload.failed
     })
   }
-
-  readonly #known = (id: number): MemberRecord | undefined => this.membership.members.byId(id)?.record
 
   onStream(stream: FrameStream): FrameHandlers {
     let handlers: FrameHandlers | undefined

@@ -10,7 +10,7 @@ import {
   ORIGIN,
   rawDistanceMs,
 } from '../../src/topology/coordinate.ts'
-import { LatencyFilter } from '../../src/topology/latency-filter.ts'
+import { LatencyWindow } from '../../src/topology/latency-window.ts'
 import { Vivaldi } from '../../src/topology/vivaldi.ts'
 import { coordinate, generator } from './arbitraries.ts'
 
@@ -139,14 +139,14 @@ function region(seed: number, rounds: number): Vivaldi[] {
   const share = (): number => random() / 2 ** 32
   const nodes = Array.from({ length: NODES }, () => ({
     vivaldi: new Vivaldi(random),
-    filter: new LatencyFilter(NODES),
+    windows: Array.from({ length: NODES }, () => new LatencyWindow()),
   }))
   for (let round = 0; round < rounds; round++) {
-    nodes.forEach(({ vivaldi, filter }, a) => {
+    nodes.forEach(({ vivaldi, windows }, a) => {
       const b = (a + 1 + (random() % (NODES - 1))) % NODES
       const spike = share() < 0.05 ? 200 * share() : 0
       const measured = trueRoundTrip(a, b) * (1 + 0.1 * share()) + spike
-      vivaldi.observe(nodes[b]!.vivaldi.coordinate, filter.add(String(b), measured))
+      vivaldi.observe(nodes[b]!.vivaldi.coordinate, windows[b]!.add(measured))
     })
   }
   return nodes.map(({ vivaldi }) => vivaldi)

@@ -1,0 +1,47 @@
+import type { Reader } from './bytes.ts'
+
+interface Decoded<T> {
+  readonly bytes: Uint8Array
+  readonly value: T
+}
+
+/**
+ * Values by the bytes that they were decoded from: the same bytes give the very same value, undecoded. Two generations, each of
+ * at most `capacity` values: what is met again lives on, what is not goes with its generation.
+ */
+export class Interned<T> {
+  readonly #capacity: number
+  #young = new Map<number, Decoded<T>>()
+  #old = new Map<number, Decoded<T>>()
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  /** What the rest of the reader's bytes was decoded to before, and reads past it; else decodes it, and the reader may fail. */
+  read(reader: Reader, decode: (reader: Reader) => T, added: (bytes: Uint8Array, value: T) => void): T {
+    const hash = reader.hashRest()
+    const known = this.#young.get(hash) ?? this.#old.get(hash)
+    if (known !== undefined && reader.skipRest(known.bytes)) {
+      this.#keep(hash, known)
+      return known.value
+    }
+    const bytes = reader.rest()
+    const value = decode(reader)
+    if (!reader.failed) {
+      const own = bytes.slice()
+      added(own, value)
+      this.#keep(hash, { bytes: own, value })
+    }
+    return value
+  }
+
+  #keep(hash: number, decoded: Decoded<T>): void {
+    if (this.#young.get(hash) === decoded) return
+    if (this.#young.size >= this.#capacity) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(hash, decoded)
+  }
+}
