@@ -6,6 +6,15 @@ export abstract class QueuedEvent {
   abstract fire(): void
 }
 
+export class QueuedCallback extends QueuedEvent {
+  readonly fire: () => void
+
+  constructor(fire: () => void) {
+    super()
+    this.fire = fire
+  }
+}
+
 const ARITY = 4
 const COMPACT_FROM = 1024
 

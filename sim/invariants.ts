@@ -1,11 +1,11 @@
 import type { Cluster } from '../src/cluster.ts'
 import type { Change } from '../src/network-state/watch.ts'
-import { QueuedEvent } from './event-queue.ts'
+import { QueuedCallback } from './event-queue.ts'
 import { CrashDetected } from './invariants/crash-detected.ts'
-import { DeletionsLast } from './invariants/deletions-last.ts'
+import { DeletionsLast, type MayRepeat } from './invariants/deletions-last.ts'
 import { EqualState } from './invariants/equal-state.ts'
 import { EventsAgree } from './invariants/events-agree.ts'
-import { Followed } from './invariants/followed.ts'
+import { Followed, type FollowedOptions } from './invariants/followed.ts'
 import type { Invariant } from './invariants/invariant.ts'
 import { LiveNotFailed } from './invariants/live-not-failed.ts'
 import { NetworkScope } from './invariants/network-scope.ts'
@@ -32,6 +32,12 @@ export interface InvariantOptions {
   readonly networks?: readonly JoinedNetwork[]
   /** How long a crash may go unnoticed by a survivor with which nothing is the matter. Default 120,000. */
   readonly detectionBoundMs?: number
+  /** How many networks a node is in, or is about to be in, at most. Default: all. */
+  readonly networksAt?: (node: string) => number
+  /** Default: only a node that was started anew may. */
+  readonly mayRepeat?: MayRepeat
+  /** The run's own rules, in place of those that hold only where every fault ends: who lives, who crashed, equal tables. */
+  readonly own?: readonly Invariant[]
 }
 
 /**
@@ -53,14 +59,16 @@ export class Invariants {
     this.#sim = sim
     this.#networks = networks
     this.#invariants = [
-      new LiveNotFailed(sim),
-      new CrashDetected(sim, options.detectionBoundMs ?? DETECTION_BOUND_MS),
+      ...(options.own ?? [
+        new LiveNotFailed(sim),
+        new CrashDetected(sim, options.detectionBoundMs ?? DETECTION_BOUND_MS),
+        new EqualState(sim, networks),
+      ]),
       new PrecedenceRises(sim),
-      new EqualState(sim, networks),
-      new DeletionsLast(sim),
+      new DeletionsLast(sim, options.mayRepeat),
       new NetworkScope(sim, networks),
-      new WithinBounds(sim, () => networks.length),
-      new WatchReplays(),
+      new WithinBounds(sim, options.networksAt ?? (() => networks.length)),
+      new WatchReplays(sim),
       new NoException(sim),
       ...(options.observer === undefined ? [] : [new EventsAgree(sim, options.observer)]),
     ]
@@ -76,7 +84,15 @@ export class Invariants {
   }
 
   begin(): void {
-    this.#sim.world.schedule(this.#sim.now + CHECK_MS, new CheckEvent(() => this.#tick()))
+    this.#sim.world.schedule(this.#sim.now + CHECK_MS, new QueuedCallback(() => this.#tick()))
+  }
+
+  /** Has one more watch checked, beside those of a few nodes. */
+  follow(options: FollowedOptions): Followed {
+    const followed = new Followed(options, this.#changed)
+    this.#followed.add(followed)
+    for (const invariant of this.#invariants) invariant.followed?.(followed)
+    return followed
   }
 
   /** Checks what must hold at any time. */
@@ -140,7 +156,7 @@ export class Invariants {
         if (nodes.size >= MOST_FOLLOWED) break
         if (nodes.has(node) || !this.#clusters.has(node)) continue
         nodes.add(node)
-        for (const table of tables) this.#followed.add(new Followed(node, network, table, this.#changed))
+        for (const table of tables) this.follow({ node, network, table })
       }
     }
   }
@@ -157,14 +173,5 @@ export class Invariants {
     const sample = Array.from({ length: count }, (_, i) => nodes[(this.#next + i) % nodes.length]!)
     this.#next = (this.#next + count) % nodes.length
     return sample
-  }
-}
-
-class CheckEvent extends QueuedEvent {
-  readonly fire: () => void
-
-  constructor(fire: () => void) {
-    super()
-    this.fire = fire
   }
 }

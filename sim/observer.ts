@@ -57,6 +57,7 @@ export class Observer {
   readonly #running = new Set<number>()
   readonly #impaired = new Set<number>()
   readonly #crashes: Crash[] = []
+  readonly #pairsMs: number[] = []
   /** The epoch of each node's last start. */
   readonly #lives = new Map<number, EpochId>()
   readonly #episodes = new Set<string>()
@@ -146,6 +147,11 @@ export class Observer {
     }
   }
 
+  /** From each crash to each survivor who has noticed it, in the order in which they did. */
+  get pairsMs(): readonly number[] {
+    return this.#pairsMs
+  }
+
   /** Nodes that run and are listened to, by number. */
   get running(): ReadonlySet<number> {
     return this.#running
@@ -200,14 +206,27 @@ export class Observer {
     const elapsed = this.#sim.now - crash.atMs
     if (this.#running.has(observer)) {
       crash.firstMs ??= elapsed
+      this.#pairsMs.push(elapsed)
       for (const listener of this.listeners) listener.onNoticed(observer, crash.subject, elapsed)
     }
     if (crash.unaware.size === 0) crash.everyoneMs = elapsed
   }
 
+  /** A survivor takes one that crashed for alive, be it again: a late refutation can do that. */
+  #unaware(observer: number, subject: number, { epoch }: MemberSnapshot): void {
+    const crash = this.#crashes.findLast((candidate) => candidate.subject === subject)
+    const life = this.#lives.get(subject)
+    if (crash === undefined || crash.over || life === undefined || compareEpochs(epoch, life) > 0) return
+    crash.unaware.add(observer)
+    crash.everyoneMs = undefined
+  }
+
   #see(observer: number, member: MemberSnapshot): void {
     const subject = this.#index(member.name)
-    if (subject !== observer && this.#running.has(observer)) this.#set(observer, subject, CODE[member.status])
+    if (subject === observer || !this.#running.has(observer)) return
+    const view = CODE[member.status]
+    if (isUp(view) && !this.#running.has(subject)) this.#unaware(observer, subject, member)
+    this.#set(observer, subject, view)
   }
 
   #set(observer: number, subject: number, view: number): void {
@@ -245,6 +264,7 @@ export class Observer {
   }
 }
 
-function isUp(view: number): boolean {
+/** Whether a view of `VIEW` is that of a member that is not failed and has not left. */
+export function isUp(view: number): boolean {
   return view === ALIVE || view === SUSPECT
 }

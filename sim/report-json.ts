@@ -1,5 +1,13 @@
 import { type Distribution, round } from './measure.ts'
 
+/** What nodes sent, by payload. */
+export interface TrafficRates {
+  readonly packetsPerNodePerSecond: number
+  readonly bytesPerNodePerSecond: number
+  readonly streamBytesPerNodePerSecond: number
+  readonly streamsPerNodePerSecond: number
+}
+
 /** The result of a run. `null` is what the scenario does not measure. */
 export interface Report {
   readonly scenario: string
@@ -16,15 +24,15 @@ export interface Report {
   readonly events: number
   /** Equal for equal runs. */
   readonly traceHash: string
-  /** What was sent in the measured part of the run, by payload. */
-  readonly traffic: {
-    readonly packetsPerNodePerSecond: number
-    readonly bytesPerNodePerSecond: number
-    readonly streamBytesPerNodePerSecond: number
-    readonly streamsPerNodePerSecond: number
-    /** In all, dropped by full buffers. */
-    readonly packetsOverflowed: number
-  } | null
+  /** What was sent in the measured part of the run. */
+  readonly traffic:
+    | (TrafficRates & {
+        /** In all, dropped by full buffers. */
+        readonly packetsOverflowed: number
+      })
+    | null
+  /** What was sent in the first so many ms after each crash. */
+  readonly trafficAfterCrash: (TrafficRates & { readonly windowMs: number }) | null
   /** From the start of the last node until everyone knew everyone. */
   readonly join: { readonly everyoneMs: number | null }
   /** From each crash to the first survivor that held the node failed, and to the last. */
@@ -32,6 +40,11 @@ export interface Report {
     readonly crashes: number
     readonly firstMs: Distribution | null
     readonly everyoneMs: Distribution | null
+    /** From each crash to each survivor. */
+    readonly pairsMs: Distribution | null
+    /** The times behind `firstMs` and `everyoneMs`, in the order of the crashes; those not found are missing. */
+    readonly eachFirstMs: readonly number[]
+    readonly eachEveryoneMs: readonly number[]
   }
   /** Verdicts `failed` about nodes that ran, each observer counted; and all verdicts `suspect` about such. */
   readonly falsePositives: {
@@ -40,6 +53,18 @@ export interface Report {
     /** Distinct (subject, epoch, incarnation) of those verdicts: how often it went wrong, however many believed it. */
     readonly episodes: number
     readonly suspicions: number
+  } | null
+  /** How nodes with which something was the matter looked to the healthy ones while it was. */
+  readonly impaired: {
+    readonly nodes: number
+    /** How many of them some healthy node held failed. */
+    readonly declaredFailed: number
+    /** Share of time for which one was out of a healthy node's view: not alive, not suspect. */
+    readonly outOfView: number
+    /** Share of pairs of a healthy and an impaired node in which that was so when it ended. */
+    readonly outOfViewAtEnd: number
+    /** How often one went out of a healthy node's view or came back, for each pair. */
+    readonly changes: number
   } | null
   /** For each thing that was to reach everyone, the time until it had. */
   readonly convergence: { readonly everyoneMs: Distribution | null }

@@ -2,11 +2,12 @@ import { loadSodium } from '../src/security/sodium.ts'
 import { Invariants } from './invariants.ts'
 import { distribution } from './measure.ts'
 import { Observer } from './observer.ts'
-import type { Report } from './report-json.ts'
+import type { Report, TrafficRates } from './report-json.ts'
 import { type Context, type Measured, resolveParameters } from './scenario.ts'
 import { type CommonName, networkOptions, totalRanMs, totalTraffic } from './scenarios/common.ts'
 import type { AnyScenario } from './scenarios/index.ts'
 import { Simulation } from './simulation.ts'
+import type { Traffic } from './traffic.ts'
 
 export interface RunOptions {
   readonly scenario: AnyScenario
@@ -59,11 +60,15 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     events: sim.world.events,
     traceHash: sim.traceHash,
     traffic: traffic(context),
+    trafficAfterCrash: trafficAfterCrash(measured),
     join: { everyoneMs: measured.joinMs ?? null },
     detection: {
       crashes: observer.crashCount,
       firstMs: distribution(firstMs),
       everyoneMs: distribution(everyoneMs),
+      pairsMs: distribution(observer.pairsMs),
+      eachFirstMs: firstMs,
+      eachEveryoneMs: everyoneMs,
     },
     falsePositives: measured.falsePositives
       ? {
@@ -73,6 +78,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
           suspicions: observer.suspicions,
         }
       : null,
+    impaired: measured.impaired ?? null,
     convergence: { everyoneMs: distribution(measured.convergenceMs ?? []) },
     warnings: Object.fromEntries(observer.warnings),
     invariants: { checked, violations: [...measured.violations, ...violations] },
@@ -82,12 +88,21 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
 function traffic({ sim, measured }: Context): Report['traffic'] {
   if (measured.trafficFrom === undefined || sim.now === measured.trafficFrom.atMs) return null
   const sent = totalTraffic({ sim }).add(measured.trafficFrom.total, -1)
-  const nodeSeconds = (totalRanMs({ sim }) - measured.trafficFrom.ranMs) / 1000
+  const ranMs = totalRanMs({ sim }) - measured.trafficFrom.ranMs
+  return { ...rates(sent, ranMs), packetsOverflowed: sent.packetsOverflowed }
+}
+
+function trafficAfterCrash({ afterCrash }: Measured): Report['trafficAfterCrash'] {
+  if (afterCrash === undefined || afterCrash.ranMs === 0) return null
+  return { windowMs: afterCrash.windowMs, ...rates(afterCrash.sent, afterCrash.ranMs) }
+}
+
+function rates(sent: Traffic, ranMs: number): TrafficRates {
+  const nodeSeconds = ranMs / 1000
   return {
     packetsPerNodePerSecond: sent.packetsSent / nodeSeconds,
     bytesPerNodePerSecond: sent.bytesSent / nodeSeconds,
     streamBytesPerNodePerSecond: sent.streamBytesSent / nodeSeconds,
     streamsPerNodePerSecond: sent.streamsOpened / nodeSeconds,
-    packetsOverflowed: sent.packetsOverflowed,
   }
 }

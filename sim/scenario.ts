@@ -1,6 +1,7 @@
 import type { Network } from '../src/network-state/network.ts'
 import type { Observer } from './observer.ts'
 import type { Random } from './random.ts'
+import type { Report } from './report-json.ts'
 import type { Simulation } from './simulation.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -64,6 +65,10 @@ export interface Measured {
   falsePositives?: boolean
   /** What had been sent, and for how long nodes had run in all, when the part began whose traffic counts. */
   trafficFrom?: { readonly atMs: number; readonly total: Traffic; readonly ranMs: number }
+  /** What was sent in so many ms from each crash on, and for how long nodes ran in them in all. */
+  afterCrash?: { readonly windowMs: number; readonly sent: Traffic; readonly ranMs: number }
+  /** How nodes with which something was the matter looked to the healthy ones. */
+  impaired?: Report['impaired']
   /** What went wrong beyond the invariants that hold for every scenario. */
   readonly violations: string[]
 }

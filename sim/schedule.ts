@@ -1,3 +1,15 @@
+import { EventQueue, QueuedCallback } from './event-queue.ts'
+import {
+  anyText,
+  type Check,
+  type Fields,
+  faultOfKind,
+  flag,
+  list,
+  number,
+  oneOf,
+  optional,
+} from './fields.ts'
 import type { Simulation } from './simulation.ts'
 
 /**
@@ -105,15 +117,18 @@ type StepOf<K extends FaultStep['kind']> = Extract<FaultStep, { kind: K }>
 
 const MAX_MS = 30 * 24 * 3_600_000
 
+/** Virtual ms, of a time or of a duration. */
+export const time: Check = number(0, MAX_MS)
+
 /**
  * Checks a schedule that comes from outside: known kinds, times and probabilities in bounds, and names among `nodes`, if given.
  * Throws one sentence that names the step.
  */
 export function parseSchedule(json: unknown, nodes?: readonly string[]): FaultSchedule {
   if (!Array.isArray(json)) throw new Error('a fault schedule is an array of steps')
-  const known = nodes && new Set(nodes)
+  const kinds = kindsOf(nodes === undefined ? anyText : oneOf(nodes))
   return json.map((step: unknown, index) => {
-    const fault = faultOf(step, known)
+    const fault = faultOfKind(step, kinds, { at: time })
     if (fault !== undefined) throw new Error(`step ${index} of the fault schedule ${fault}`)
     return step as FaultStep
   })
@@ -128,19 +143,13 @@ export async function runSchedule(
   return new ScheduleRun(sim, hooks).run(schedule)
 }
 
-interface Action {
-  /** Virtual ms. */
-  readonly at: number
-  readonly act: () => void
-}
-
 /** Carries one schedule out. */
 class ScheduleRun {
   readonly #sim: Simulation
   readonly #hooks: ScheduleHooks
   readonly #applied: AppliedStep[] = []
   /** What is still to be done, by time; at equal times, by the order in which it was planned. */
-  readonly #plan: Action[] = []
+  readonly #plan = new EventQueue()
   readonly #starts = new Map<string, Promise<void>>()
   /** Which step set a node's loss last: only that one may end it. */
   readonly #losses = new Map<string, FaultStep>()
@@ -153,18 +162,17 @@ class ScheduleRun {
   async run(schedule: FaultSchedule): Promise<AppliedStep[]> {
     const begun = this.#sim.now
     for (const step of schedule) this.#at(begun + step.at, () => this.#strike(step))
-    for (let next = this.#plan.shift(); next !== undefined; next = this.#plan.shift()) {
-      const wait = next.at - this.#sim.now
+    for (let at = this.#plan.nextTime(); at < Number.POSITIVE_INFINITY; at = this.#plan.nextTime()) {
+      const wait = at - this.#sim.now
       if (wait > 0) await this.#sim.advance(wait)
-      next.act()
+      this.#plan.popDue(at)?.fire()
     }
     await Promise.all(this.#starts.values())
     return this.#applied
   }
 
   #at(at: number, act: () => void): void {
-    const after = this.#plan.findIndex((other) => other.at > at)
-    this.#plan.splice(after < 0 ? this.#plan.length : after, 0, { at, act })
+    this.#plan.push(at, new QueuedCallback(act))
   }
 
   #strike(step: FaultStep): void {
@@ -279,45 +287,22 @@ class ScheduleRun {
   }
 }
 
-type Check = (value: unknown, nodes: ReadonlySet<string> | undefined) => boolean
+const MAX_OFFSET_MS = 1e12
 
-const time: Check = (value) => typeof value === 'number' && value >= 0 && value <= MAX_MS
-const optionalTime: Check = (value, nodes) => value === undefined || time(value, nodes)
-const duration: Check = (value) => typeof value === 'number' && value > 0 && value <= MAX_MS
-const offset: Check = (value) => typeof value === 'number' && Math.abs(value) <= 1e12
-const share: Check = (value) => value === undefined || (typeof value === 'number' && value >= 0 && value <= 1)
-const flag: Check = (value) => value === undefined || typeof value === 'boolean'
-const node: Check = (value, nodes) => typeof value === 'string' && (nodes === undefined || nodes.has(value))
-const group: Check = (value, nodes) => Array.isArray(value) && value.every((name) => node(name, nodes))
-const groups: Check = (value, nodes) => Array.isArray(value) && value.every((names) => group(names, nodes))
-
-/** The fields of each kind. */
-const FIELDS: Readonly<Record<FaultStep['kind'], Readonly<Record<string, Check>>>> = {
-  crash: { node },
-  kill: { node },
-  restart: { node },
-  pause: { node, ms: time, wholeHost: flag },
-  slow: { node, ms: time, blockedMs: duration, normalMs: time },
-  partition: { groups, ms: optionalTime },
-  'one-way': { from: group, to: group, ms: optionalTime },
-  loss: { node, egress: share, ingress: share, ms: optionalTime },
-  clock: { node, offsetMs: offset },
-  heal: {},
-}
-
-/** What is wrong with a step; undefined if nothing is. */
-function faultOf(step: unknown, nodes: ReadonlySet<string> | undefined): string | undefined {
-  if (typeof step !== 'object' || step === null) return 'is not an object'
-  const fields = step as Readonly<Record<string, unknown>>
-  if (!time(fields.at, nodes)) return `has no valid time: ${JSON.stringify(fields.at)}`
-  const { kind } = fields
-  if (typeof kind !== 'string' || !Object.hasOwn(FIELDS, kind)) {
-    return `is of no known kind: ${JSON.stringify(kind)}; there are ${Object.keys(FIELDS).join(', ')}`
+/** The fields of each kind, where `node` is the name of one. */
+function kindsOf(node: Check): Readonly<Record<FaultStep['kind'], Fields>> {
+  const group = list(node)
+  const share = optional(number(0, 1))
+  return {
+    crash: { node },
+    kill: { node },
+    restart: { node },
+    pause: { node, ms: time, wholeHost: optional(flag) },
+    slow: { node, ms: time, blockedMs: number(Number.MIN_VALUE, MAX_MS), normalMs: time },
+    partition: { groups: list(group), ms: optional(time) },
+    'one-way': { from: group, to: group, ms: optional(time) },
+    loss: { node, egress: share, ingress: share, ms: optional(time) },
+    clock: { node, offsetMs: number(-MAX_OFFSET_MS, MAX_OFFSET_MS) },
+    heal: {},
   }
-  const checks = FIELDS[kind as FaultStep['kind']]
-  for (const [name, check] of Object.entries(checks)) {
-    if (!check(fields[name], nodes)) return `(${kind}) has no valid ${name}: ${JSON.stringify(fields[name])}`
-  }
-  const unknown = Object.keys(fields).find((name) => !['at', 'kind'].includes(name) && !(name in checks))
-  return unknown === undefined ? undefined : `(${kind}) has a field that it cannot have: "${unknown}"`
 }

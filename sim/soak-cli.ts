@@ -3,7 +3,9 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stderr, stdout } from 'node:process'
 import { parseArgs } from 'node:util'
+import { isObject } from './fields.ts'
 import { type Batch, runBatch } from './soak/batch.ts'
+import { parsePlan } from './soak/parse-plan.ts'
 import type { SoakPlan } from './soak/plan.ts'
 import { shrinkPlan } from './soak/shrink.ts'
 import { runSoak, type SoakResult } from './soak/soak-run.ts'
@@ -57,11 +59,21 @@ function taskOf(args: string[]): () => Promise<number> {
     const workers = whole('--workers', values.workers, 1)
     return () => soakSeeds(seeds, workers)
   }
-  const plan =
-    replay === undefined
-      ? drawPlan(whole('--seed', values.seed ?? '', 0))
-      : (JSON.parse(readFileSync(replay, 'utf8')) as SoakCase).plan
+  const plan = replay === undefined ? drawPlan(whole('--seed', values.seed ?? '', 0)) : readPlan(replay)
   return () => soakOne(plan, shrink, append)
+}
+
+/** The plan of a file that holds a case. */
+function readPlan(file: string): SoakPlan {
+  const text = readFileSync(file, 'utf8')
+  try {
+    const found: unknown = JSON.parse(text)
+    if (!isObject(found) || !('plan' in found)) throw new Error('it holds no plan')
+    return parsePlan(found.plan)
+  } catch (error) {
+    const why = error instanceof SyntaxError ? 'it is not JSON' : (error as Error).message
+    throw new Error(`${file} cannot be replayed: ${why}`)
+  }
 }
 
 function whole(option: string, text: string, least: number): number {
@@ -117,7 +129,8 @@ async function soakOne(plan: SoakPlan, shrink: boolean, append: string | undefin
     shrunk = found.plan
     result = found.result
     stdout.write(
-      `shrunk in ${found.runs} runs: ${plan.faults.length} faults to ${shrunk.faults.length}, ` +
+      `shrunk in ${found.runs} runs: ${plan.nodes.length} nodes to ${shrunk.nodes.length}, ` +
+        `${plan.faults.length} faults to ${shrunk.faults.length}, ` +
         `${plan.operations.length} operations to ${shrunk.operations.length}\n`,
     )
   }

@@ -14,6 +14,7 @@ export function summary(report: Report): string {
     line('', 'p50', 'p99', 'max'),
     times('first survivor', report.detection.firstMs),
     times('last survivor', report.detection.everyoneMs),
+    times('each survivor', report.detection.pairsMs),
     times('convergence', report.convergence.everyoneMs),
     line('join', '', '', ms(report.join.everyoneMs)),
     '',
@@ -22,7 +23,7 @@ export function summary(report: Report): string {
 }
 
 function costs(report: Report): string[] {
-  const { traffic } = report
+  const { traffic, trafficAfterCrash: after } = report
   const seconds = (value: number): string => (value / 1000).toFixed(1)
   return [
     row(
@@ -38,10 +39,18 @@ function costs(report: Report): string[] {
         : `${traffic.packetsPerNodePerSecond.toFixed(2)} packets, ${traffic.bytesPerNodePerSecond.toFixed(0)} B by packet, ` +
             `${traffic.streamBytesPerNodePerSecond.toFixed(0)} B by stream, each node each second`,
     ),
+    ...(after === null
+      ? []
+      : [
+          row(
+            'after a crash',
+            `${after.packetsPerNodePerSecond.toFixed(2)} packets, each node each second of ${seconds(after.windowMs)} s`,
+          ),
+        ]),
   ]
 }
 
-function verdicts({ detection, falsePositives, invariants, warnings }: Report): string[] {
+function verdicts({ detection, falsePositives, impaired, invariants, warnings }: Report): string[] {
   const warned = Object.entries(warnings).map(([code, count]) => `${count} ${code}`)
   return [
     row('crashes', String(detection.crashes)),
@@ -51,6 +60,14 @@ function verdicts({ detection, falsePositives, invariants, warnings }: Report): 
         ? '-'
         : `${falsePositives.healthy} healthy, ${falsePositives.anomalous} anomalous, ${falsePositives.suspicions} suspicions`,
     ),
+    ...(impaired === null
+      ? []
+      : [
+          row(
+            'impaired',
+            `${impaired.declaredFailed} of ${impaired.nodes} declared failed, out of view for ${percent(impaired.outOfView)} of the time`,
+          ),
+        ]),
     ...(warned.length > 0 ? [row('warnings', warned.join(', '))] : []),
     row('invariants', `${invariants.checked} checked, ${invariants.violations.length} violations`),
   ]
@@ -64,6 +81,10 @@ function times(label: string, found: Distribution | null): string {
 
 function ms(value: number | null): string {
   return value === null ? '-' : `${grouped(Math.round(value))} ms`
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
 }
 
 function grouped(value: number): string {

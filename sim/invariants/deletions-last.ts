@@ -3,6 +3,9 @@ import type { Simulation } from '../simulation.ts'
 import { type Followed, valueHash } from './followed.ts'
 import type { Invariant } from './invariant.ts'
 
+/** Whether the workload lets an owner say a value again that it had given up: it takes part in the network anew. */
+export type MayRepeat = (network: string, owner: string, value: unknown) => boolean
+
 /** Values that are over, and in which life of their owner, by key and owner. */
 type Over = Map<string, Map<number, number>>
 
@@ -13,10 +16,12 @@ type Over = Map<string, Map<number, number>>
 export class DeletionsLast implements Invariant {
   readonly name = 'what its owner deleted never comes back'
   readonly #sim: Simulation
+  readonly #mayRepeat: MayRepeat
   readonly #over = new WeakMap<Followed, Over>()
 
-  constructor(sim: Simulation) {
+  constructor(sim: Simulation, mayRepeat: MayRepeat = () => false) {
     this.#sim = sim
+    this.#mayRepeat = mayRepeat
   }
 
   *changed(followed: Followed, change: Change<unknown>): Generator<string> {
@@ -29,7 +34,8 @@ export class DeletionsLast implements Invariant {
     }
     const { key, owner, value, previous } = change
     const life = over.get(place(key, owner))?.get(valueHash(value))
-    if (life !== undefined && life === this.#life(owner)) {
+    const back = life !== undefined && life === this.#life(owner)
+    if (back && !this.#mayRepeat(followed.network.name, owner, value)) {
       yield `${owner} had deleted or replaced a value of "${key}", and it is back in ${followed.label} at ${this.#sim.now} ms`
     }
     if (previous !== undefined && previous.owner === owner) this.#end(over, key, owner, previous.value)

@@ -7,24 +7,26 @@ import type { Invariant } from './invariant.ts'
 
 /**
  * After quiet, members of a network agree on its participants, on each key's winner and on all claims that can be seen. Claims of
- * owners that are gone are left out: who came after them never learns those.
+ * owners that are gone are left out: who came after them never learns those. `nodes` says who has to agree; by default all that run.
  */
 export class EqualState implements Invariant {
   readonly name = 'participants of a network hold equal tables'
   readonly #sim: Simulation
   readonly #networks: readonly JoinedNetwork[]
+  readonly #nodes: readonly string[] | undefined
 
-  constructor(sim: Simulation, networks: readonly JoinedNetwork[]) {
+  constructor(sim: Simulation, networks: readonly JoinedNetwork[], nodes?: readonly string[]) {
     this.#sim = sim
     this.#networks = networks
+    this.#nodes = nodes
   }
 
   *atEnd(): Generator<string> {
-    const running = new Set(this.#sim.nodes)
+    const wanted = new Set(this.#nodes ?? this.#sim.nodes)
     for (const network of this.#networks) {
       const nodesByContent = new Map<string, string[]>()
       for (const [node, joined] of network.members) {
-        if (!running.has(node)) continue
+        if (!wanted.has(node)) continue
         const content = contentOf(joined, network.tables)
         nodesByContent.set(content, [...(nodesByContent.get(content) ?? []), node])
       }

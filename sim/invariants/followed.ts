@@ -3,27 +3,37 @@ import type { Table } from '../../src/network-state/table.ts'
 import type { Change } from '../../src/network-state/watch.ts'
 import { finish, mixBytes, mixString } from '../../src/wire/mix.ts'
 
+export interface FollowedOptions {
+  readonly node: string
+  readonly network: Network
+  readonly table: string
+  /** Takes a change only when it is told to, so that changes are merged meanwhile. Default: takes all that come. */
+  readonly slow?: boolean
+}
+
 /** A table at one node, watched for as long as the node takes part. */
 export class Followed {
   readonly node: string
   readonly network: Network
   readonly table: Table<unknown>
-  readonly #changed: (change: Change<unknown>) => void
+  readonly #changed: (followed: Followed, change: Change<unknown>) => void
+  readonly #changes: AsyncIterableIterator<Change<unknown>>
   readonly #stop = new AbortController()
-  /** The watch has ended: the node left or stopped. */
-  ended = false
+  #slow: boolean
+  #waiting = false
+  #ended = false
 
   constructor(
-    node: string,
-    network: Network,
-    table: string,
+    { node, network, table, slow }: FollowedOptions,
     changed: (followed: Followed, change: Change<unknown>) => void,
   ) {
     this.node = node
     this.network = network
     this.table = network.table(table)
-    this.#changed = (change) => changed(this, change)
-    void this.#run()
+    this.#slow = slow ?? false
+    this.#changed = changed
+    this.#changes = this.table.watch({ signal: this.#stop.signal })
+    this.take()
   }
 
   /** As `table peers of blue at node-1`. */
@@ -31,17 +41,38 @@ export class Followed {
     return `table "${this.table.name}" of "${this.network.name}" at ${this.node}`
   }
 
-  end(): void {
-    this.ended = true
-    this.#stop.abort()
+  /** The watch has ended: the node left or stopped. */
+  get ended(): boolean {
+    return this.#ended
   }
 
-  async #run(): Promise<void> {
-    for await (const change of this.table.watch({ signal: this.#stop.signal })) {
-      if (this.ended) return
-      this.#changed(change)
-    }
-    this.ended = true
+  /** Changes may wait to be taken for long. */
+  get slow(): boolean {
+    return this.#slow
+  }
+
+  /** Takes one change; unless it is slow, it goes on to take all that come. */
+  take(): void {
+    if (this.#waiting || this.#ended) return
+    this.#waiting = true
+    void this.#changes.next().then(({ done, value }) => {
+      this.#waiting = false
+      if (done) this.#ended = true
+      if (this.#ended) return
+      this.#changed(this, value)
+      if (!this.#slow) this.take()
+    })
+  }
+
+  /** Takes all that waits and all that comes. */
+  hurry(): void {
+    this.#slow = false
+    this.take()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#stop.abort()
   }
 }
 

@@ -12,7 +12,9 @@ export interface Invariant {
   started?(node: string, cluster: Cluster): void
   /** A node that ran does not any more. */
   stopped?(node: string): void
-  /** What a watch at some node gave. */
+  /** A watch begins. */
+  followed?(followed: Followed): void
+  /** What a watch gave. */
   changed?(followed: Followed, change: Change<unknown>): Iterable<string>
   /** `sample` is which nodes to look at, where looking at all would take too long. */
   during?(sample: readonly string[]): Iterable<string>

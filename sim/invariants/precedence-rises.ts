@@ -9,6 +9,7 @@ class Held {
   readonly cluster: Cluster
   readonly epochs: (EpochId | undefined)[] = []
   readonly incarnations: number[] = []
+  readonly left: boolean[] = []
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
@@ -16,7 +17,7 @@ class Held {
 }
 
 /**
- * Of one member a node never holds a lower (epoch, incarnation) than it did before. Every event about members is looked at, and
+ * Of one member a node never holds a lower (epoch, incarnation, left) than it did before. Every event about members is looked at, and
  * a sample of what nodes show of all of them.
  */
 export class PrecedenceRises implements Invariant {
@@ -47,7 +48,9 @@ export class PrecedenceRises implements Invariant {
   during(sample: readonly string[]): string[] {
     for (const node of sample) {
       const held = this.#held.get(node)
-      if (held !== undefined) for (const member of held.cluster.members()) this.#look(node, held, member)
+      // While a process stands still, events wait that tell of what was before.
+      if (held === undefined || this.#sim.world.knownHost(node)?.process?.paused) continue
+      for (const member of held.cluster.members()) this.#look(node, held, member)
     }
     return this.#found.splice(0)
   }
@@ -56,21 +59,31 @@ export class PrecedenceRises implements Invariant {
     return this.#found.splice(0)
   }
 
-  #look(node: string, held: Held, { name, epoch, incarnation }: MemberSnapshot): void {
+  #look(node: string, held: Held, { name, epoch, incarnation, status }: MemberSnapshot): void {
     // One that is not running any more has nothing to say.
     if (this.#held.get(node) !== held) return
     const index = this.#sim.world.knownHost(name)?.index
     if (index === undefined) return
     const before = held.epochs[index]
     const incarnationBefore = held.incarnations[index] ?? 0
-    const order = before === undefined ? 1 : compareEpochs(epoch, before) || incarnation - incarnationBefore
+    const leftBefore = held.left[index] ?? false
+    const left = status === 'left'
+    const order =
+      before === undefined
+        ? 1
+        : compareEpochs(epoch, before) || incarnation - incarnationBefore || Number(left) - Number(leftBefore)
     if (order < 0) {
       this.#found.push(
-        `${node} held ${name} at (${before!.time}.${before!.nonce}, ${incarnationBefore}), ` +
-          `and at ${this.#sim.now} ms at (${epoch.time}.${epoch.nonce}, ${incarnation})`,
+        `${node} held ${name} at ${precedence(before!, incarnationBefore, leftBefore)}, ` +
+          `and at ${this.#sim.now} ms at ${precedence(epoch, incarnation, left)}`,
       )
     }
     held.epochs[index] = epoch
     held.incarnations[index] = incarnation
+    held.left[index] = left
   }
+}
+
+function precedence({ time, nonce }: EpochId, incarnation: number, left: boolean): string {
+  return `(${time}.${nonce}, ${incarnation}${left ? ', left' : ''})`
 }

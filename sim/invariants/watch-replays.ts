@@ -1,4 +1,5 @@
 import type { Change } from '../../src/network-state/watch.ts'
+import type { Simulation } from '../simulation.ts'
 import { type Followed, valueHash } from './followed.ts'
 import type { Invariant } from './invariant.ts'
 
@@ -7,45 +8,81 @@ interface Seen {
   readonly hash: number
 }
 
-/** Whoever applies the changes that a watch gives has exactly the table, and each change says rightly what was there before. */
+interface Replay {
+  /** By key, what the changes so far make of the table. */
+  readonly seen: Map<string, Seen>
+  /** What the table held at the last check and the watch had not given. */
+  late: ReadonlySet<string>
+}
+
+/** Larger tables are compared in the end only. */
+const MOST_COMPARED = 1000
+
+/**
+ * Whoever applies the changes that a watch gives has exactly the table, and each change says rightly what was there before. While the run
+ * goes on a watch may be behind, but not at two checks by the same change.
+ */
 export class WatchReplays implements Invariant {
   readonly name = 'a watcher that replays its changes has exactly the table'
-  readonly #tables = new Map<Followed, Map<string, Seen>>();
+  readonly #sim: Simulation
+  readonly #replays = new Map<Followed, Replay>()
+
+  constructor(sim: Simulation) {
+    this.#sim = sim
+  }
+
+  followed(followed: Followed): void {
+    this.#replays.set(followed, { seen: new Map(), late: new Set() })
+  }
 
   *changed(followed: Followed, change: Change<unknown>): Generator<string> {
-    if (change.type === 'synced') return
-    let table = this.#tables.get(followed)
-    if (table === undefined) {
-      table = new Map()
-      this.#tables.set(followed, table)
-    }
+    const seen = this.#replays.get(followed)?.seen
+    if (seen === undefined || change.type === 'synced') return
     const { key, previous } = change
-    const seen = table.get(key)
-    const wanted = previous && { owner: previous.owner, hash: valueHash(previous.value) }
-    if (!same(seen, wanted)) {
-      yield `${followed.label} said of "${key}" that ${show(wanted)} was there, and had given ${show(seen)}`
+    const given = seen.get(key)
+    const said = previous && { owner: previous.owner, hash: valueHash(previous.value) }
+    if (!same(given, said)) {
+      yield `${followed.label} said of "${key}" that ${show(said)} was there, and had given ${show(given)}`
     }
-    if (change.type === 'delete') table.delete(key)
-    else table.set(key, { owner: change.owner, hash: valueHash(change.value) })
+    if (change.type === 'delete') seen.delete(key)
+    else seen.set(key, { owner: change.owner, hash: valueHash(change.value) })
+  }
+
+  *during(): Generator<string> {
+    for (const [followed, replay] of this.#replays) {
+      if (followed.ended) {
+        this.#replays.delete(followed)
+        continue
+      }
+      const large = replay.seen.size > MOST_COMPARED
+      const late = new Set(large || !this.#isUpToDate(followed) ? [] : differences(followed, replay.seen))
+      for (const difference of late) if (replay.late.has(difference)) yield difference
+      replay.late = late
+    }
   }
 
   *atEnd(): Generator<string> {
-    for (const [followed, replayed] of this.#tables) {
-      if (followed.ended) continue
-      let count = 0
-      for (const [key, { owner, value }] of followed.table.entries()) {
-        count++
-        const entry = { owner, hash: valueHash(value) }
-        const seen = replayed.get(key)
-        if (!same(seen, entry)) {
-          yield `${followed.label} holds ${show(entry)} at "${key}", and its watch gave ${show(seen)}`
-        }
-      }
-      if (count !== replayed.size) {
-        yield `${followed.label} holds ${count} entries, and its watch gave ${replayed.size}`
-      }
+    for (const [followed, { seen }] of this.#replays) {
+      if (!followed.ended && this.#isUpToDate(followed)) yield* differences(followed, seen)
     }
   }
+
+  /** Nobody hears of changes while the process stands still. */
+  #isUpToDate({ node, slow }: Followed): boolean {
+    return !slow && this.#sim.world.knownHost(node)?.process?.paused === false
+  }
+}
+
+function* differences({ table, label }: Followed, seen: ReadonlyMap<string, Seen>): Generator<string> {
+  let count = 0
+  for (const [key, { owner, value }] of table.entries()) {
+    count++
+    const entry = { owner, hash: valueHash(value) }
+    const given = seen.get(key)
+    if (!same(given, entry))
+      yield `${label} holds ${show(entry)} at "${key}", and its watch gave ${show(given)}`
+  }
+  if (count !== seen.size) yield `${label} holds ${count} entries, and its watch gave ${seen.size}`
 }
 
 function same(one: Seen | undefined, other: Seen | undefined): boolean {

@@ -1,3 +1,4 @@
+import { MAX_SESSIONS } from '../../src/security/replay-window.ts'
 import type { Simulation } from '../simulation.ts'
 import type { Invariant } from './invariant.ts'
 
@@ -10,25 +11,29 @@ const STREAMS_OUT = 256
 
 /** What a node holds of its peers' doing stays within bounds, whatever they do. */
 export class WithinBounds implements Invariant {
-  readonly name = 'queues, parked entries and streams stay within their bounds'
+  readonly name = 'queues, parked entries, logs, streams and replay windows stay within their bounds'
   readonly #sim: Simulation
-  readonly #networks: () => number
+  readonly #networksAt: (node: string) => number
 
-  /** `networks` says how many networks there are at most at a node, the built-in one left out. */
-  constructor(sim: Simulation, networks: () => number) {
+  /** `networksAt` says how many networks there are at most at a node, the built-in one left out. */
+  constructor(sim: Simulation, networksAt: (node: string) => number) {
     this.#sim = sim
-    this.#networks = networks
+    this.#networksAt = networksAt
   }
 
   *during(sample: readonly string[]): Generator<string> {
-    const replicas = this.#networks() + 1
-    const bounds: Readonly<Record<string, number>> = {
-      'members.queue': QUEUE_CAPACITY,
-      'entries.queue': QUEUE_CAPACITY * replicas,
-      'entries.parkedNow': PARKED * replicas,
-      'traffic.streamsOpen': STREAMS_IN + STREAMS_OUT,
-    }
+    const names = this.#sim.world.hosts.length
     for (const node of sample) {
+      const replicas = this.#networksAt(node) + 1
+      const bounds: Readonly<Record<string, number>> = {
+        'members.known': names,
+        'members.queue': Math.min(names, QUEUE_CAPACITY),
+        'entries.queue': QUEUE_CAPACITY * replicas,
+        'entries.parkedNow': PARKED * replicas,
+        'entries.logs': names * replicas,
+        'traffic.streamsOpen': STREAMS_IN + STREAMS_OUT,
+        'traffic.sessions': MAX_SESSIONS,
+      }
       const metrics = this.#sim.cluster(node).metrics()
       for (const [name, most] of Object.entries(bounds)) {
         const value = metrics[name]

@@ -12,6 +12,7 @@ import { oneWayLoss } from './one-way-loss.ts'
 import { overload } from './overload.ts'
 import { partitionHeal } from './partition-heal.ts'
 import { rollingRestart } from './rolling-restart.ts'
+import { singleStall } from './single-stall.ts'
 import { slowNodes } from './slow-nodes.ts'
 import { steady } from './steady.ts'
 import { wan } from './wan.ts'
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly AnyScenario[] = [
   massFailure,
   rollingRestart,
   partitionHeal,
+  singleStall,
   slowNodes,
   overload,
   lossy,

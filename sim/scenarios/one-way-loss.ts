@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.ts'
 import { beginMeasuring, COMMON, type CommonName, calm, durationOf, startAll } from './common.ts'
 import { crashes, play, sorted } from './faults.ts'
+import { ImpairedNodes } from './impaired.ts'
 
 type Name = CommonName | 'share' | 'lost' | 'ingress' | 'durationMs' | 'kill'
 
@@ -12,7 +13,8 @@ export const oneWayLoss: Scenario<Name> = {
   page:
     'One node in a hundred, one at least, loses 80 % of its packets in one direction for five ' +
     'minutes. The bad nodes count as anomalous. Measured: healthy nodes that were wrongly removed, ' +
-    'verdicts about the bad ones, and the detection of crashes of healthy nodes in the same run.',
+    'verdicts about the bad ones, the share of time for which these were out of the view of the ' +
+    'healthy ones, and the detection of crashes of healthy nodes in the same run.',
   parameters: {
     ...COMMON,
     share: { default: 0.01, min: 0, max: 1, docs: 'share of the nodes that are bad; one at least' },
@@ -23,18 +25,19 @@ export const oneWayLoss: Scenario<Name> = {
   },
   lastsMs: ({ durationMs }) => durationMs + 45_000,
   async run(context) {
-    const { sim, observer, random, set } = context
+    const { sim, random, set } = context
     const names = await startAll(context)
     beginMeasuring(context)
     const durationMs = durationOf(context, set.durationMs)
     const bad = random.sample(names, Math.max(1, Math.round(names.length * set.share)))
-    for (const node of bad) observer.impair(node)
+    const impaired = new ImpairedNodes(context, bad)
     const way = set.ingress >= 0.5 ? { ingress: set.lost } : { egress: set.lost }
     const healthy = names.filter((name) => !bad.includes(name))
     const crashing = crashes(context, healthy.slice(1), Math.min(set.kill, healthy.length - 2), durationMs)
     context.progress(`${bad.length} nodes lose ${set.lost * 100} % one way, ${crashing.length} crash`)
     const losing = bad.map((node) => ({ at: 0, kind: 'loss', node, ...way, ms: durationMs }) as const)
     await play(context, sorted([...losing, ...crashing]))
+    impaired.finish()
     for (const node of bad) sim.setLoss(node, {})
     await calm(context)
   },

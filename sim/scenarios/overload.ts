@@ -31,7 +31,12 @@ export const overload: Scenario<Name> = {
     ...COMMON,
     stallMinMs: { default: 50, min: 0, max: 600_000, docs: 'shortest stall' },
     stallMaxMs: { default: 800, min: 0, max: 600_000, docs: 'longest stall; all between are as likely' },
-    gapMs: { default: 1000, min: 1, max: 600_000, docs: 'mean time between two stalls of a node' },
+    gapMs: {
+      default: 1000,
+      min: 1,
+      max: 600_000,
+      docs: 'mean time between two stalls of a node; exponentially distributed',
+    },
     wholeHost: { default: 0, min: 0, max: 1, docs: '1: kernels stand still, too; 0: only the process' },
     durationMs: { default: 180_000, min: 0, max: 86_400_000, docs: 'how long it goes on' },
     kill: { default: 12, min: 0, max: 1000, docs: 'nodes that crash meanwhile' },

@@ -1,21 +1,30 @@
 import type { Scenario } from '../scenario.ts'
-import { beginMeasuring, COMMON, type CommonName, fillMinutes, reached, startAll } from './common.ts'
+import {
+  beginMeasuring,
+  COMMON,
+  type CommonContext,
+  type CommonName,
+  fillMinutes,
+  reached,
+  startAll,
+} from './common.ts'
 
-type Name = CommonName | 'share' | 'cutMs'
+type Name = CommonName | 'parts' | 'share' | 'cutMs'
 
 const HEAL_TIMEOUT_MS = 600_000
 const QUIET_MS = 20_000
 
 export const partitionHeal: Scenario<Name> = {
   name: 'partition-heal',
-  docs: 'The cluster is cut in two and healed: how long until each node knows everyone again.',
+  docs: 'The cluster is cut in two or more and healed: how long until each node knows everyone again.',
   page:
-    'The cluster is cut in two, each side is to see just itself, and the cut ends. Measured: the time ' +
+    'The cluster is cut, each side is to see just itself, and the cut ends. Measured: the time ' +
     'from then until each node knows everyone again. Verdicts across the cut are right; those within ' +
     'a side are false positives.',
   parameters: {
     ...COMMON,
-    share: { default: 0.5, min: 0, max: 1, docs: 'share of the nodes on the first side' },
+    parts: { default: 2, min: 2, max: 100, docs: 'sides; more than two are of equal size' },
+    share: { default: 0.5, min: 0, max: 1, docs: 'share of the nodes on the first of two sides' },
     cutMs: { default: 60_000, min: 0, max: 3_600_000, docs: 'how long the partition lasts' },
   },
   lastsMs: ({ cutMs }) => cutMs + QUIET_MS + 2000,
@@ -23,15 +32,14 @@ export const partitionHeal: Scenario<Name> = {
     const { sim, observer, set } = context
     const names = await startAll(context)
     beginMeasuring(context)
-    const here = context.random.sample(names, Math.round(names.length * set.share))
-    const there = names.filter((name) => !here.includes(name))
-    const side = new Set(here)
+    const groups = sides(context, names)
+    const side = new Map(groups.flatMap((group, number) => group.map((name) => [name, number])))
     // News of the other side's failure may still be on their way after the partition has healed.
-    observer.excuse((one, other) => side.has(one) !== side.has(other))
-    context.progress(`partition ${here.length} | ${there.length}`)
-    const heal = sim.partition(here, there)
+    observer.excuse((one, other) => side.get(one) !== side.get(other))
+    context.progress(`partition ${groups.map(({ length }) => length).join(' | ')}`)
+    const heal = sim.partition(...groups)
     await sim.advance(set.cutMs)
-    for (const group of [here, there]) {
+    for (const group of groups) {
       const blind = group.filter((name) => !observer.sees(name, group))
       if (blind.length > 0 && set.cutMs >= 60_000) {
         context.measured.violations.push(
@@ -58,4 +66,18 @@ export const partitionHeal: Scenario<Name> = {
     await sim.advance(QUIET_MS)
     await fillMinutes(context)
   },
+}
+
+/** Which nodes stay together. */
+function sides(
+  { random, set }: CommonContext & { readonly set: Readonly<Record<Name, number>> },
+  names: readonly string[],
+): string[][] {
+  if (set.parts < 3) {
+    const here = random.sample(names, Math.round(names.length * set.share))
+    return [here, names.filter((name) => !here.includes(name))]
+  }
+  const parts = Math.floor(set.parts)
+  const shuffled = random.sample(names, names.length)
+  return Array.from({ length: parts }, (_, part) => shuffled.filter((_, i) => i % parts === part))
 }

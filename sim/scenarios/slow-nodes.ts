@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts'
 import type { FaultStep } from '../schedule.ts'
 import { beginMeasuring, COMMON, type CommonName, calm, durationOf, startAll } from './common.ts'
 import { crashes, play, sorted } from './faults.ts'
+import { ImpairedNodes } from './impaired.ts'
 
 type Name = CommonName | 'slow' | 'blockedMs' | 'normalMs' | 'together' | 'wholeHost' | 'durationMs' | 'kill'
 
@@ -27,12 +28,12 @@ export const slowNodes: Scenario<Name> = {
   },
   lastsMs: ({ durationMs }) => durationMs + 50_000,
   async run(context) {
-    const { observer, random, set } = context
+    const { random, set } = context
     const names = await startAll(context)
     beginMeasuring(context)
     const durationMs = durationOf(context, set.durationMs)
     const slow = random.sample(names, Math.min(set.slow, names.length - 2))
-    for (const node of slow) observer.impair(node)
+    const impaired = new ImpairedNodes(context, slow)
     const period = set.blockedMs + set.normalMs
     const steps: FaultStep[] = slow.flatMap((node) => {
       const phase = set.together >= 0.5 ? 0 : random.float() * period
@@ -46,6 +47,7 @@ export const slowNodes: Scenario<Name> = {
     const crashing = crashes(context, healthy.slice(1), set.kill, durationMs)
     context.progress(`${slow.length} nodes are slow, ${crashing.length} crash`)
     await play(context, sorted([...steps, ...crashing]))
+    impaired.finish()
     await calm(context)
   },
 }

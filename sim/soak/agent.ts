@@ -1,14 +1,21 @@
 import type { Cluster } from '../../src/cluster.ts'
 import type { Network } from '../../src/network-state/network.ts'
-import { Follower, type Written } from './follower.ts'
-import { type Operation, TABLE } from './plan.ts'
+import type { Followed, FollowedOptions } from '../invariants/followed.ts'
+import type { JoinedNetwork } from '../scenario.ts'
+import { type Operation, TABLE, type Written } from './plan.ts'
+
+/** A network as the run knows it. */
+export interface SoakedNetwork extends JoinedNetwork {
+  readonly insiders: Set<string>
+}
 
 /** What the agents of a run share. */
 export interface AgentHost {
   /** Numbers the sessions of a run. */
   nextSession(): number
-  /** How a node takes part in a network now. */
-  sessionOf(node: string, network: string): Session | undefined
+  network(name: string): SoakedNetwork
+  /** Has a watch checked. */
+  follow(options: FollowedOptions): Followed
   /** The networks that a node's application wants to be in, and the entries that it declares after a restart. */
   wanted(node: string): Map<string, ReadonlyMap<string, number>>
   readonly declares: boolean
@@ -22,7 +29,7 @@ export interface Session {
   readonly network: Network
   /** What this node has claimed, by key: what everyone has to see in the end. */
   readonly own: Map<string, number>
-  readonly followers: Follower[]
+  readonly followers: Followed[]
 }
 
 /** The application of one node, from a start of the node to its end. */
@@ -57,12 +64,13 @@ export class Agent {
   /** Its node has stopped. */
   end(): void {
     this.#ended = true
+    for (const name of this.sessions.keys()) this.#host.network(name).members.delete(this.name)
   }
 
   /** Does one operation, unless it makes no sense now. */
   perform(operation: Operation): void {
     if (this.#ended) return
-    for (const { followers } of this.sessions.values()) for (const follower of followers) follower.pull()
+    for (const { followers } of this.sessions.values()) for (const follower of followers) follower.take()
     if (operation.kind === 'metadata') {
       this.metadata = operation.value
       this.cluster.setMetadata(metadataOf(operation.value))
@@ -124,7 +132,7 @@ export class Agent {
   }
 
   #written(session: Session, value: number): Written {
-    return { value, session: session.number }
+    return { value, session: session.number, network: session.network.name }
   }
 
   #join(name: string, declared: ReadonlyMap<string, number> | undefined): void {
@@ -133,6 +141,7 @@ export class Agent {
     if (!wanted.has(name)) wanted.set(name, new Map())
     const abort = new AbortController()
     this.#joining.set(name, abort)
+    this.#host.network(name).insiders.add(this.name)
     void this.cluster.joinNetwork(name, { signal: abort.signal }).then(
       (network) => {
         if (this.#joining.get(name) !== abort || this.#ended) return
@@ -150,6 +159,7 @@ export class Agent {
   #joined(network: Network, declared: ReadonlyMap<string, number> | undefined): void {
     const session: Session = { number: this.#host.nextSession(), network, own: new Map(), followers: [] }
     this.sessions.set(network.name, session)
+    this.#host.network(network.name).members.set(this.name, network)
     const table = network.table<Written>(TABLE)
     for (const [, { owner }] of table.entries()) {
       if (owner !== this.name) continue
@@ -169,12 +179,12 @@ export class Agent {
     this.#joining.get(name)?.abort()
     this.#joining.delete(name)
     this.sessions.delete(name)
+    this.#host.network(name).members.delete(this.name)
     void session?.network.leave()
   }
 
-  #follow(session: Session, slow: boolean): void {
-    const { network, followers } = session
-    followers.push(new Follower(network, slow, (node) => this.#host.sessionOf(node, network.name)))
+  #follow({ network, followers }: Session, slow: boolean): void {
+    followers.push(this.#host.follow({ node: this.name, network, table: TABLE, slow }))
   }
 }
 

@@ -1,82 +1,108 @@
 import { sameBytes } from '../../src/wire/bytes.ts'
+import { EqualState } from '../invariants/equal-state.ts'
+import type { Invariant } from '../invariants/invariant.ts'
+import type { JoinedNetwork } from '../scenario.ts'
+import type { Simulation } from '../simulation.ts'
 import { type Agent, metadataOf } from './agent.ts'
-import type { Written } from './follower.ts'
-import { TABLE } from './plan.ts'
+import { TABLE, type Written } from './plan.ts'
 
-const MOST_NAMED = 6
+export interface CoreOptions {
+  readonly sim: Simulation
+  readonly networks: readonly JoinedNetwork[]
+  /** Names of the core. */
+  readonly core: readonly string[]
+  /** Applications that run, by node. */
+  readonly agents: ReadonlyMap<string, Agent>
+}
 
 /**
- * What the core does not agree on yet: each sees exactly the core as alive, and participants of a network hold what its owners
- * of the core have claimed and nothing else, with the same winners everywhere.
+ * In the end each of the core sees exactly the core as alive, and participants of a network hold what its owners of the core have claimed
+ * and nothing else. Says more of the core than LiveNotFailed and CrashDetected do, which cannot hold for those that stay cut off from it.
  */
-export function disagreements(core: ReadonlyMap<string, Agent>): string[] {
-  const found: string[] = []
-  for (const agent of core.values()) {
-    if (!agent.settled) found.push(`${agent.name} has not joined all its networks`)
-    found.push(...membersOf(agent, core))
-    if (found.length >= MOST_NAMED) return found
-  }
-  const networks = new Set([...core.values()].flatMap((agent) => [...agent.sessions.keys()]))
-  for (const network of networks) found.push(...contentOf(network, core))
-  return found.slice(0, MOST_NAMED)
-}
+export class Convergence implements Invariant {
+  readonly name = 'what has converged stays so'
+  readonly #core: readonly string[]
+  readonly #networks: readonly JoinedNetwork[]
+  readonly #agents: ReadonlyMap<string, Agent>
+  readonly #equalState: EqualState
 
-function membersOf(agent: Agent, core: ReadonlyMap<string, Agent>): string[] {
-  const found: string[] = []
-  for (const [name, { metadata }] of core) {
-    const member = agent.cluster.member(name)
-    if (member?.status !== 'alive') {
-      found.push(`${agent.name} takes ${name} of the core for ${member?.status ?? 'unknown'}`)
-    } else if (metadata !== undefined && !sameBytes(member.metadata, metadataOf(metadata))) {
-      found.push(`${agent.name} does not have the metadata ${metadata} of ${name}`)
+  constructor({ sim, networks, core, agents }: CoreOptions) {
+    this.#core = core
+    this.#networks = networks
+    this.#agents = agents
+    this.#equalState = new EqualState(sim, networks, core)
+  }
+
+  get reached(): boolean {
+    return this.atEnd().next().done === true
+  }
+
+  /** What the core does not agree on yet. */
+  *atEnd(): Generator<string> {
+    const agents: Agent[] = []
+    for (const name of this.#core) {
+      const agent = this.#agents.get(name)
+      if (agent === undefined) yield `${name} does not run`
+      else agents.push(agent)
     }
+    for (const agent of agents) {
+      if (!agent.settled) yield `${agent.name} has not joined all its networks`
+      yield* this.#members(agent)
+    }
+    for (const { name } of this.#networks) yield* contents(name, agents)
+    yield* this.#equalState.atEnd()
   }
-  for (const { name, status } of agent.cluster.members()) {
-    if (core.has(name) || status === 'failed' || status === 'left') continue
-    found.push(`${agent.name} takes ${name}, which is gone, for ${status}`)
+
+  *#members({ name, cluster }: Agent): Generator<string> {
+    for (const other of this.#core) {
+      const metadata = this.#agents.get(other)?.metadata
+      const member = cluster.member(other)
+      if (member?.status !== 'alive') {
+        yield `${name} takes ${other} of the core for ${member?.status ?? 'unknown'}`
+      } else if (metadata !== undefined && !sameBytes(member.metadata, metadataOf(metadata))) {
+        yield `${name} does not have the metadata ${metadata} of ${other}`
+      }
+    }
+    for (const { name: other, status } of cluster.members()) {
+      if (this.#core.includes(other) || status === 'failed' || status === 'left') continue
+      yield `${name} takes ${other}, which is gone, for ${status}`
+    }
+    if (this.#core.length > 1 && cluster.isolated) yield `${name} takes itself for cut off`
   }
-  if (core.size > 1 && agent.cluster.isolated) found.push(`${agent.name} takes itself for cut off`)
-  return found
 }
 
-function contentOf(network: string, core: ReadonlyMap<string, Agent>): string[] {
-  const found: string[] = []
-  const members = [...core.values()].filter((agent) => agent.sessions.has(network))
-  const names = members.map(({ name }) => name).sort()
-  const owners = new Map<string, string[]>()
-  for (const { name, sessions } of members) {
-    for (const key of sessions.get(network)!.own.keys()) owners.set(key, [...(owners.get(key) ?? []), name])
+/** Where a participant's view of a network is not what the participants have claimed. */
+function* contents(network: string, core: readonly Agent[]): Generator<string> {
+  const claims = new Map<string, Map<string, number>>()
+  const names: string[] = []
+  for (const { name, sessions } of core) {
+    const session = sessions.get(network)
+    if (session === undefined) continue
+    names.push(name)
+    for (const [key, value] of session.own) claims.set(key, (claims.get(key) ?? new Map()).set(name, value))
   }
-  const winners = new Map<string, string>()
-  for (const agent of members) {
-    const session = agent.sessions.get(network)!
-    const complain = (what: string): void => void found.push(`network "${network}" at ${agent.name}: ${what}`)
+  for (const { name, sessions } of core) {
+    const session = sessions.get(network)
+    if (session === undefined) continue
+    const at = `network "${network}" at ${name}`
     const participants = session.network.participants()
-    if (participants.join() !== names.join()) complain(`participants ${participants}, and not ${names}`)
+    if (!sameNames(participants, names)) yield `${at}: participants ${participants}, and not ${names}`
     const table = session.network.table<Written>(TABLE)
-    const entries = new Map(table.entries())
-    for (const [key, { value, owner }] of entries) {
-      const claimed = core.get(owner)?.sessions.get(network)?.own.get(key)
-      if (claimed !== value.value) {
-        complain(`"${key}" is ${value.value} of ${owner}, who claims ${claimed ?? 'nothing'}`)
-      }
-      const winner = winners.get(key) ?? owner
-      winners.set(key, winner)
-      if (winner !== owner) complain(`"${key}" is won by ${owner}, elsewhere by ${winner}`)
+    for (const [key, { value, owner }] of table.entries()) {
+      const claimed = claims.get(key)?.get(owner)
+      if (claimed === value.value) continue
+      yield `${at}: "${key}" is ${value.value} of ${owner}, who claims ${claimed ?? 'nothing'}`
     }
-    for (const [key, claimants] of owners) {
+    for (const [key, claimants] of claims) {
       const seen = table.claims(key).filter(({ hidden }) => !hidden)
-      if (!entries.has(key)) complain(`"${key}" of ${claimants} is missing`)
-      else if (
-        seen
-          .map(({ owner }) => owner)
-          .sort()
-          .join() !== [...claimants].sort().join()
-      ) {
-        complain(`"${key}" is claimed by ${seen.map(({ owner }) => owner)}, and not by ${claimants}`)
+      const owners = seen.map(({ owner }) => owner)
+      if (!sameNames(owners, [...claimants.keys()])) {
+        yield `${at}: "${key}" is claimed by ${owners.join() || 'nobody'}, and not by ${[...claimants.keys()]}`
       }
     }
-    if (found.length >= MOST_NAMED) break
   }
-  return found
+}
+
+function sameNames(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && [...some].sort().join() === [...others].sort().join()
 }

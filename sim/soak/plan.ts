@@ -23,6 +23,7 @@ export interface SoakNetwork {
   readonly duplication: number
   readonly reordering: number
   readonly corruption: number
+  readonly streamBreaks: number
   readonly latencyMs: number
   readonly latencySigma: number
   readonly serviceMs: number
@@ -65,4 +66,27 @@ export interface SoakPlan {
 export const TABLE = 'peers'
 
 /** Within which the core has to converge after the last fault. Detection, healing and syncs have to fit, several times over. */
-export const LIVENESS_MS: Readonly<Record<Profile, number>> = { lan: 240_000, local: 180_000, wan: 900_000 }
+export const LIVENESS_MS: Readonly<Record<Profile, number>> = {
+  lan: 240_000,
+  local: 180_000,
+  vm: 240_000,
+  wan: 900_000,
+}
+
+/** A value as applications of the soak write it. */
+export interface Written {
+  readonly value: number
+  /** Number of the session, a node's taking part in a network, in which it was written. */
+  readonly session: number
+  /** Last, so that its marker ends the JSON. */
+  readonly network: string
+}
+
+export function isWritten(value: unknown): value is Written {
+  return typeof value === 'object' && value !== null && 'value' in value && 'session' in value
+}
+
+/** What each value of a network contains, and nothing else anywhere. */
+export function markerOf(network: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ network }).slice(1))
+}

@@ -1,4 +1,6 @@
+import type { Arbitrary } from 'fast-check'
 import type { SoakPlan } from './plan.ts'
+import { timesOf, withNodes, withTimes } from './smaller-plans.ts'
 import { runSoak, type SoakResult } from './soak-run.ts'
 
 export interface Shrunk {
@@ -7,59 +9,107 @@ export interface Shrunk {
   readonly runs: number
 }
 
+type Run = (plan: SoakPlan) => Promise<SoakResult>
+
+/**
+ * Looks for a smaller plan that violates the same rule, with the inner seed fixed: fewer faults, operations and nodes, then earlier and
+ * shorter ones, over and over until nothing helps. Every plan that it tries is valid. Takes about `timeLimitMs` of real time at most.
+ * Needs fast-check, which is there in a checkout only.
+ */
+export async function shrinkPlan(
+  plan: SoakPlan,
+  result: SoakResult,
+  timeLimitMs: number,
+  run: Run = runSoak,
+): Promise<Shrunk> {
+  const fc = await import('fast-check')
+  const search = new Search(fc, { plan, result, runs: 0 }, performance.now() + timeLimitMs, run)
+  for (let before: SoakPlan | undefined; before !== search.best.plan && search.leftMs > 0; ) {
+    before = search.best.plan
+    await search.fewer(
+      ({ faults }) => faults,
+      (base, faults) => ({ ...base, faults }),
+    )
+    await search.fewer(
+      ({ operations }) => operations,
+      (base, operations) => ({ ...base, operations }),
+    )
+    await search.fewer(({ nodes }) => nodes, withNodes)
+    await search.sooner()
+  }
+  return search.best
+}
+
 /** The rule that a violation names: what stands before the first colon. */
 function ruleOf(result: SoakResult): string {
   return (result.violations[0] ?? '').split(':', 1)[0]!
 }
 
-/**
- * Looks for a shorter plan that violates the same rule, with the inner seed fixed: first fewer faults, then fewer operations. Takes
- * at most `timeLimitMs` of real time for each. Needs fast-check, which is there in a checkout only.
- */
-export async function shrinkPlan(plan: SoakPlan, result: SoakResult, timeLimitMs: number): Promise<Shrunk> {
-  const faults = await shrinkList(plan, result, timeLimitMs, plan.faults, (some) => ({
-    ...plan,
-    faults: some,
-  }))
-  const { plan: fewer } = faults
-  const operations = await shrinkList(fewer, faults.result, timeLimitMs, fewer.operations, (some) => ({
-    ...fewer,
-    operations: some,
-  }))
-  return { ...operations, runs: faults.runs + operations.runs }
-}
+class Search {
+  best: Shrunk
+  readonly #fc: typeof import('fast-check')
+  readonly #deadline: number
+  readonly #run: Run
+  readonly #rule: string
 
-/** Shrinks one list of a plan: to none at all if that fails, too, else as fast-check shrinks the list of its indexes. */
-async function shrinkList<T>(
-  plan: SoakPlan,
-  result: SoakResult,
-  timeLimitMs: number,
-  list: readonly T[],
-  withList: (some: readonly T[]) => SoakPlan,
-): Promise<Shrunk> {
-  let best: Shrunk = { plan, result, runs: 0 }
-  let runs = 0
-  let fewest = list.length
-  const rule = ruleOf(result)
-  const holds = async (indexes: readonly number[]): Promise<boolean> => {
-    runs++
-    const some = withList([...indexes].sort((one, other) => one - other).map((index) => list[index]!))
-    const found = await runSoak(some)
-    if (found.violations.length === 0 || ruleOf(found) !== rule) return true
-    if (indexes.length < fewest) {
-      fewest = indexes.length
-      best = { plan: some, result: found, runs }
-    }
-    return false
+  constructor(fc: typeof import('fast-check'), from: Shrunk, deadline: number, run: Run) {
+    this.best = from
+    this.#fc = fc
+    this.#deadline = deadline
+    this.#run = run
+    this.#rule = ruleOf(from.result)
   }
-  if (list.length > 0 && (await holds([]))) {
-    const fc = await import('fast-check')
-    const indexes = fc.uniqueArray(fc.nat({ max: list.length - 1 }), { maxLength: list.length })
-    await fc.check(fc.asyncProperty(indexes, holds), {
-      examples: [[list.map((_, index) => index)]],
+
+  get leftMs(): number {
+    return Math.max(0, this.#deadline - performance.now())
+  }
+
+  /** Leaves out items of a list: all of them if that fails, too, else as fast-check shrinks it. */
+  async fewer<T>(
+    itemsOf: (plan: SoakPlan) => readonly T[],
+    withItems: (base: SoakPlan, items: readonly T[]) => SoakPlan | undefined,
+  ): Promise<void> {
+    const { plan: base } = this.best
+    const items = itemsOf(base)
+    if (items.length === 0 || (await this.#fails(withItems(base, [])))) return
+    await this.#shrink(this.#fc.subarray([...items]), [...items], (some) => withItems(base, some))
+  }
+
+  /** Shrinks times and durations, each on its own. */
+  async sooner(): Promise<void> {
+    const { plan: base } = this.best
+    const times = timesOf(base)
+    const candidates = times.map(({ ms, least }) => this.#fc.integer({ min: least, max: ms }))
+    await this.#shrink(
+      this.#fc.tuple(...candidates),
+      times.map(({ ms }) => ms),
+      (chosen) => withTimes(base, chosen),
+    )
+  }
+
+  /** Goes from `start`, which fails, to what fails and is smaller. */
+  async #shrink<T>(
+    arbitrary: Arbitrary<T>,
+    start: T,
+    candidate: (value: T) => SoakPlan | undefined,
+  ): Promise<void> {
+    const { asyncProperty, check } = this.#fc
+    const holds = asyncProperty(arbitrary, async (value) => !(await this.#fails(candidate(value))))
+    await check(holds, {
+      examples: [[start]],
       numRuns: 1,
-      interruptAfterTimeLimit: timeLimitMs,
+      interruptAfterTimeLimit: this.leftMs,
     })
   }
-  return { ...best, runs }
+
+  /** Whether a plan violates the rule, too; then it is the best so far. */
+  async #fails(plan: SoakPlan | undefined): Promise<boolean> {
+    if (plan === undefined || this.leftMs === 0) return false
+    if (JSON.stringify(plan) === JSON.stringify(this.best.plan)) return true
+    const result = await this.#run(plan)
+    const fails = result.violations.length > 0 && ruleOf(result) === this.#rule
+    const runs = this.best.runs + 1
+    this.best = fails ? { plan, result, runs } : { ...this.best, runs }
+    return fails
+  }
 }

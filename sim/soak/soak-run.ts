@@ -1,13 +1,17 @@
 import type { Cluster } from '../../src/cluster.ts'
 import { loadSodium } from '../../src/security/sodium.ts'
+import type { Followed, FollowedOptions } from '../invariants/followed.ts'
+import { Invariants } from '../invariants.ts'
 import type { NetworkOptions } from '../network.ts'
+import { Observer } from '../observer.ts'
 import { type AppliedStep, runSchedule } from '../schedule.ts'
 import { type NodeOptions, Simulation } from '../simulation.ts'
-import { Agent, type AgentHost, type Session } from './agent.ts'
-import { disagreements } from './convergence.ts'
-import { LIVENESS_MS, type Operation, type SoakPlan } from './plan.ts'
-import { SafetyRules } from './safety.ts'
+import { Agent, type AgentHost, type SoakedNetwork } from './agent.ts'
+import { Convergence } from './convergence.ts'
+import { isWritten, LIVENESS_MS, markerOf, type Operation, type SoakPlan, TABLE } from './plan.ts'
+import { ReplaysDropped } from './replays-dropped.ts'
 import { addMetrics, emptyTally, type Tally } from './sometimes.ts'
+import { ValuesRise } from './values-rise.ts'
 
 export interface SoakResult {
   readonly seed: number
@@ -28,7 +32,7 @@ const OFF_BEAT_MS = 0.5
 const QUIET_MS = 20_000
 const MOST_NAMED = 8
 
-/** Carries a plan out: faults and operations under the rules of safety, then the convergence of the core. */
+/** Carries a plan out: faults and operations under the rules that always hold, then the convergence of the core. */
 export async function runSoak(plan: SoakPlan): Promise<SoakResult> {
   if (plan.sealed) await loadSodium()
   return new SoakRun(plan).run()
@@ -41,7 +45,10 @@ class SoakRun implements AgentHost {
   readonly declares: boolean
   readonly #plan: SoakPlan
   readonly #sim: Simulation
-  readonly #rules: SafetyRules
+  readonly #observer: Observer
+  readonly #networks: ReadonlyMap<string, SoakedNetwork>
+  readonly #invariants: Invariants
+  readonly #convergence: Convergence
   readonly #agents = new Map<string, Agent>()
   readonly #wanted = new Map<string, Map<string, ReadonlyMap<string, number>>>()
   readonly #violations: string[] = []
@@ -54,11 +61,24 @@ class SoakRun implements AgentHost {
     this.#plan = plan
     this.declares = plan.declares
     this.#sim = new Simulation({ seed: plan.seed, network: networkOf(plan) })
-    this.#rules = new SafetyRules(this.#sim.world, plan.nodes.length)
+    this.#observer = new Observer(this.#sim, plan.nodes.length)
+    this.#networks = new Map(plan.networks.map((name) => [name, unjoined(name)]))
+    const networks = [...this.#networks.values()]
+    this.#convergence = new Convergence({ sim: this.#sim, networks, core: plan.core, agents: this.#agents })
+    this.#invariants = new Invariants(this.#sim, {
+      observer: this.#observer,
+      networks,
+      networksAt: (node) => this.#agents.get(node)?.networks ?? networks.length,
+      mayRepeat: (network, owner, value) => !this.#isCurrent(network, owner, value),
+      own: [
+        this.#convergence,
+        new ValuesRise((network, owner, written) => this.#isCurrent(network, owner, written)),
+        ...(plan.sealed ? [new ReplaysDropped(this.#sim)] : []),
+      ],
+    })
   }
 
   async run(): Promise<SoakResult> {
-    if (this.#plan.sealed) this.#rules.tapReplays()
     await this.#safety()
     if (!this.#over) await this.#liveness()
     for (const name of [...this.#agents.keys()]) this.#stop(name)
@@ -80,8 +100,12 @@ class SoakRun implements AgentHost {
     return ++this.#sessions
   }
 
-  sessionOf(node: string, network: string): Session | undefined {
-    return this.#agents.get(node)?.sessions.get(network)
+  network(name: string): SoakedNetwork {
+    return this.#networks.get(name)!
+  }
+
+  follow(options: FollowedOptions): Followed {
+    return this.#invariants.follow(options)
   }
 
   wanted(node: string): Map<string, ReadonlyMap<string, number>> {
@@ -99,6 +123,11 @@ class SoakRun implements AgentHost {
 
   happened(what: 'inherited' | 'contested'): void {
     this.#tally[what]++
+  }
+
+  /** Whether an owner still is in the session in which it wrote a value. */
+  #isCurrent(network: string, owner: string, value: unknown): boolean {
+    return isWritten(value) && this.#agents.get(owner)?.sessions.get(network)?.number === value.session
   }
 
   // The first phase.
@@ -131,7 +160,7 @@ class SoakRun implements AgentHost {
     }
   }
 
-  /** Checks the rules of safety until a time, all along. */
+  /** Checks what must hold at any time, until a time. */
   async #watch(until: number): Promise<void> {
     // Never in the instant of an operation: what it changes is told after it.
     await this.#sim.advance(OFF_BEAT_MS)
@@ -143,7 +172,8 @@ class SoakRun implements AgentHost {
 
   #check(): void {
     if (this.#over) return
-    for (const what of this.#rules.check(this.#agents.values()).slice(0, MOST_NAMED)) this.violated(what)
+    this.#invariants.check()
+    for (const what of this.#invariants.violations) this.violated(what)
   }
 
   async #work(): Promise<void> {
@@ -200,6 +230,7 @@ class SoakRun implements AgentHost {
     const cluster = await this.#sim.start(name, node)
     if (this.#sim.world.host(name).process === undefined) return
     this.#agents.set(name, new Agent(name, cluster, this))
+    this.#observer.watch(name, cluster)
     this.#listen(name, cluster)
   }
 
@@ -230,6 +261,7 @@ class SoakRun implements AgentHost {
     if (agent === undefined) return
     addMetrics(this.#tally, agent.cluster.metrics())
     agent.end()
+    this.#observer.crashed(name)
     this.#agents.delete(name)
   }
 
@@ -249,26 +281,20 @@ class SoakRun implements AgentHost {
       core.some((other) => this.#agents.get(one)?.cluster.member(other)?.status === 'failed'),
     )
     const bound = LIVENESS_MS[options.profile]
-    let left = this.#disagreements()
-    while (!this.#over && left.length > 0 && this.#sim.now < healedAt + bound) {
+    while (!this.#over && !this.#convergence.reached && this.#sim.now < healedAt + bound) {
       await this.#sim.advance(CHECK_EVERY_MS)
       this.#check()
-      left = this.#disagreements()
     }
     if (this.#over) return
-    for (const what of left) this.violated(`the core converges within ${bound} ms: ${what}`)
+    for (const what of [...this.#convergence.atEnd()].slice(0, MOST_NAMED)) {
+      this.violated(`the core converges within ${bound} ms: ${what}`)
+    }
     if (this.#over) return
     this.#convergenceMs = this.#sim.now - healedAt
     if (held) this.#tally.partitionsHealed++
     await this.#watch(this.#sim.now + QUIET_MS)
-    for (const what of this.#disagreements()) this.violated(`what has converged stays so: ${what}`)
-  }
-
-  #disagreements(): string[] {
-    const core = this.#plan.core.map((name) => [name, this.#agents.get(name)] as const)
-    const missing = core.filter(([, agent]) => agent === undefined).map(([name]) => `${name} does not run`)
-    if (missing.length > 0) return missing
-    return disagreements(new Map(core as [string, Agent][]))
+    if (this.#over) return
+    for (const what of this.#invariants.finish().violations) this.violated(what)
   }
 
   /** The core runs and hears each other well; the others crash, or run on behind a partition. */
@@ -278,6 +304,7 @@ class SoakRun implements AgentHost {
     network.loss = 0
     network.duplication = 0
     network.corruption = 0
+    network.streamBreaks = 0
     this.#sim.heal()
     for (const name of nodes) this.#sim.setLoss(name, {})
     for (const name of nodes) if (!core.includes(name) && !cut.includes(name)) this.#stop(name)
@@ -291,6 +318,10 @@ class SoakRun implements AgentHost {
       for (const { followers } of sessions.values()) for (const follower of followers) follower.hurry()
     }
   }
+}
+
+function unjoined(name: string): SoakedNetwork {
+  return { name, tables: [TABLE], members: new Map(), insiders: new Set(), marker: markerOf(name) }
 }
 
 function networkOf({ network, nodes }: SoakPlan): NetworkOptions {

@@ -65,6 +65,7 @@ function drawNetwork(random: Random, calm: boolean): SoakNetwork {
     serviceMs: random.pick([0.01, 0.05, 0.5]),
     regions: random.pick([1, 1, 1, 2, 3]),
     regionMs: random.pick([10, 40]),
+    streamBreaks: sometimes(0.25, 0.3),
   }
 }
 

@@ -18,12 +18,13 @@ import type { Cluster } from '../../src/cluster.ts'
 import type { MemberSnapshot } from '../../src/events.ts'
 import type { Network } from '../../src/network-state/network.ts'
 import type { Change, Owned } from '../../src/network-state/watch.ts'
+import { MAX_SESSIONS } from '../../src/security/replay-window.ts'
 
 type Claims = Readonly<Record<string, readonly (Owned<unknown> & { readonly hidden?: boolean })[]>>
 
-async function pair(): Promise<Simulation> {
+async function pair(keys: readonly Uint8Array[] = []): Promise<Simulation> {
   const sim = new Simulation()
-  for (const name of ['a', 'b']) await sim.start(name)
+  for (const name of ['a', 'b']) await sim.start(name, { keys, insecure: keys.length === 0 })
   await sim.until(() => sim.nodes.every((name) => sim.cluster(name).members().length === 2), 10_000)
   return sim
 }
@@ -45,7 +46,8 @@ function network(claims: Claims, participants: readonly string[] = ['a', 'b']): 
 
 function followed(entries: readonly (readonly [string, Owned<unknown>])[] = []): Followed {
   const table = { entries: () => entries }
-  return { node: 'x', label: 'table "t" of "n" at x', ended: false, table } as unknown as Followed
+  const at = { node: 'x', label: 'table "t" of "n" at x', network: { name: 'n' } }
+  return { ...at, ended: false, slow: false, table } as unknown as Followed
 }
 
 function set(key: string, value: unknown, owner: string, previous?: Owned<unknown>): Change<unknown> {
@@ -149,6 +151,28 @@ describe('PrecedenceRises', () => {
     expect(all(invariant.during(['a']))).toContain('(1000.5, 9)')
   })
 
+  it('finds a member that left and is back at the same incarnation', () => {
+    const { invariant, say } = watched()
+    say({ epoch: early, incarnation: 1, status: 'failed' })
+    say({ epoch: early, incarnation: 1, status: 'left' })
+    expect(all(invariant.during([]))).toBe('')
+    say({ epoch: early, incarnation: 1, status: 'alive' })
+    expect(all(invariant.during([]))).toContain('(1000.5, 1, left), and at 0 ms at (1000.5, 1)')
+  })
+
+  it('takes events that come late, as the node stood still', async () => {
+    const sim = await pair()
+    const invariant = new PrecedenceRises(sim)
+    const cluster = sim.cluster('a')
+    invariant.started('a', cluster)
+    sim.pause('a', 1000)
+    for (const byte of [1, 2]) cluster.setMetadata(new Uint8Array([byte]))
+    await sim.advance(500)
+    expect(all(invariant.during(['a']))).toBe('')
+    await sim.advance(1000)
+    expect(all(invariant.during(['a']))).toBe('')
+  })
+
   it('lets a node that starts anew begin anew', () => {
     const { invariant, say } = watched()
     say({ epoch: late, incarnation: 1 })
@@ -169,6 +193,15 @@ describe('EqualState', () => {
   }
   const x = { value: new Uint8Array([1]), owner: 'a' }
   const y = { value: { port: 1 }, owner: 'b' }
+
+  it('leaves out nodes that need not agree', async () => {
+    const members = new Map([
+      ['a', network({ x: [x] })],
+      ['b', network({ y: [y] })],
+    ])
+    const networks: JoinedNetwork[] = [{ name: 'blue', tables: ['peers'], members }]
+    expect(all(new EqualState(await pair(), networks, ['a']).atEnd())).toBe('')
+  })
 
   it('takes equal tables in whatever order they come, and leaves hidden claims out', async () => {
     expect(await compare(network({ x: [x], y: [y] }), network({ y: [y], x: [x] }))).toBe('')
@@ -225,42 +258,74 @@ describe('DeletionsLast', () => {
     sim.world.host('a').boot()
     expect(all(invariant.changed(at, set('k', 1, 'a')))).toBe('')
   })
+
+  it('lets an owner say again what the workload lets it', () => {
+    const invariant = new DeletionsLast(new Simulation(), (name, owner, value) => {
+      return name === 'n' && owner === 'a' && value === 1
+    })
+    const at = followed()
+    for (const value of [1, 2]) all(invariant.changed(at, deleted('k', value, 'a')))
+    expect(all(invariant.changed(at, set('k', 1, 'a')))).toBe('')
+    expect(all(invariant.changed(at, set('k', 2, 'a')))).toContain('it is back')
+  })
 })
 
 describe('WatchReplays', () => {
   const entry = { value: 2, owner: 'b' }
 
+  /** A watch at a node that runs, which gives these changes. */
+  function watch(at: Followed, changes: readonly Change<unknown>[] = []): WatchReplays {
+    const sim = new Simulation()
+    sim.world.host('x').boot()
+    const invariant = new WatchReplays(sim)
+    invariant.followed(at)
+    for (const change of changes) expect(all(invariant.changed(at, change))).toBe('')
+    return invariant
+  }
+
   it('takes changes that give exactly the table', () => {
-    const invariant = new WatchReplays()
-    const at = followed([['k', entry]])
-    const changes = [
+    const invariant = watch(followed([['k', entry]]), [
       set('k', 1, 'a'),
       set('gone', 1, 'a'),
       set('k', 2, 'b', { value: 1, owner: 'a' }),
       deleted('gone', 1, 'a'),
-    ]
-    for (const change of changes) expect(all(invariant.changed(at, change))).toBe('')
+    ])
+    expect(all(invariant.during())).toBe('')
+    expect(all(invariant.during())).toBe('')
     expect(all(invariant.atEnd())).toBe('')
   })
 
   it('finds a `previous` that was never given', () => {
-    const invariant = new WatchReplays()
     const at = followed()
+    const invariant = watch(at)
     expect(all(invariant.changed(at, set('k', 1, 'a', entry)))).toContain('had given nothing')
     expect(all(invariant.changed(at, set('k', 2, 'a')))).toContain('said of "k" that nothing was there')
     expect(all(invariant.changed(at, deleted('k', 3, 'a')))).not.toBe('')
   })
 
-  it('finds a change that never came: a set, another value, a delete', () => {
-    for (const changes of [[], [set('k', 1, 'b')], [set('k', 2, 'b'), set('more', 1, 'a')]]) {
-      const invariant = new WatchReplays()
-      const at = followed([['k', entry]])
-      all(invariant.changed(at, { type: 'synced' }))
-      for (const change of [set('first', 0, 'a'), deleted('first', 0, 'a'), ...changes]) {
-        expect(all(invariant.changed(at, change))).toBe('')
-      }
-      expect(all(invariant.atEnd())).not.toBe('')
-    }
+  it.each<[string, Change<unknown>[]]>([
+    ['any at all', []],
+    ['a set', [set('first', 0, 'a'), deleted('first', 0, 'a')]],
+    ['another value', [set('k', 1, 'b')]],
+    ['a delete', [set('k', 2, 'b'), set('more', 1, 'a')]],
+  ])('finds a change that never came: %s; at once in the end, else at the second check', (_, changes) => {
+    const invariant = watch(followed([['k', entry]]), changes)
+    expect(all(invariant.during())).toBe('')
+    expect(all(invariant.during())).not.toBe('')
+    expect(all(invariant.atEnd())).not.toBe('')
+  })
+
+  it('lets a watch be behind that is slow, or whose node stands still', async () => {
+    const slow = { ...followed([['k', entry]]), slow: true } as Followed
+    const invariant = watch(slow)
+    expect(all([...invariant.during(), ...invariant.during(), ...invariant.atEnd()])).toBe('')
+    const sim = await pair()
+    const paused = new WatchReplays(sim)
+    paused.followed({ ...followed([['k', entry]]), node: 'a' } as Followed)
+    sim.pause('a', 1000)
+    expect(all([...paused.during(), ...paused.during()])).toBe('')
+    await sim.advance(1500)
+    expect(all([...paused.during(), ...paused.during()])).not.toBe('')
   })
 })
 
@@ -301,32 +366,50 @@ describe('NetworkScope', () => {
 })
 
 describe('WithinBounds', () => {
-  function node(metrics: Readonly<Record<string, number>>): WithinBounds {
-    const healthy = {
-      'members.queue': 0,
-      'entries.queue': 0,
-      'entries.parkedNow': 0,
-      'traffic.streamsOpen': 0,
-    }
-    const cluster = { metrics: () => ({ ...healthy, ...metrics }) }
-    return new WithinBounds({ now: 0, cluster: () => cluster } as unknown as Simulation, () => 1)
+  const healthy = {
+    'members.known': 2,
+    'members.queue': 0,
+    'entries.queue': 0,
+    'entries.parkedNow': 0,
+    'entries.logs': 4,
+    'traffic.streamsOpen': 0,
+    'traffic.sessions': 0,
   }
 
-  it('takes what is full, and finds what is more than full or not told', () => {
-    expect(all(node({ 'entries.parkedNow': 512, 'members.queue': 16_384 }).during(['a']))).toBe('')
-    expect(all(node({ 'entries.parkedNow': 513 }).during(['a']))).toContain('entries.parkedNow of a is 513')
-    expect(all(node({ 'members.queue': 16_385 }).during(['a']))).toContain('members.queue of a')
-    expect(all(node({ 'entries.queue': 32_769 }).during(['a']))).toContain('entries.queue of a')
-    expect(all(node({ 'traffic.streamsOpen': 5000 }).during(['a']))).toContain('traffic.streamsOpen of a')
-    const silent = new WithinBounds(
-      { cluster: () => ({ metrics: () => ({}) }) } as unknown as Simulation,
-      () => 0,
-    )
-    expect(all(silent.during(['a']))).toContain('a does not say what its members.queue is')
+  /** One of two nodes, in one network. */
+  function node(metrics: Readonly<Record<string, number>>): WithinBounds {
+    const sim = { now: 0, world: { hosts: ['a', 'b'] }, cluster: () => ({ metrics: () => metrics }) }
+    return new WithinBounds(sim as unknown as Simulation, () => 1)
+  }
+
+  it('takes what is full', () => {
+    const full = { 'members.queue': 2, 'entries.parkedNow': 512, 'traffic.sessions': MAX_SESSIONS }
+    expect(all(node({ ...healthy, ...full }).during(['a']))).toBe('')
   })
 
-  it('knows the metrics of a real node', async () => {
-    expect(all(new WithinBounds(await pair(), () => 0).during(['a', 'b']))).toBe('')
+  it.each([
+    ['members.known', 3],
+    ['members.queue', 3],
+    ['entries.queue', 32_769],
+    ['entries.parkedNow', 513],
+    ['entries.logs', 5],
+    ['traffic.streamsOpen', 5000],
+    ['traffic.sessions', MAX_SESSIONS + 1],
+  ])('finds what is more than full: %s', (name, value) => {
+    expect(all(node({ ...healthy, [name]: value }).during(['a']))).toContain(`${name} of a is ${value}`)
+  })
+
+  it('finds what is not told', () => {
+    expect(all(node({}).during(['a']))).toContain('a does not say what its members.queue is')
+  })
+
+  it('knows the metrics of real nodes, the sessions of sealed ones included', async () => {
+    for (const keys of [[], [new Uint8Array(32).fill(1)]]) {
+      const sim = await pair(keys)
+      await sim.advance(3000)
+      expect(sim.cluster('a').metrics()['traffic.sessions']).toBe(keys.length)
+      expect(all(new WithinBounds(sim, () => 0).during(['a', 'b']))).toBe('')
+    }
   })
 })
 

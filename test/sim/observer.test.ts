@@ -75,6 +75,25 @@ describe('Observer', () => {
     expect(theatre.observer.detections()).toEqual({ firstMs: [1000, 2000], everyoneMs: [2000, 2000] })
   })
 
+  it('measures to when nobody takes the crashed for alive any more, whoever did so again meanwhile', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    theatre.at(1000).observer.crashed('c')
+    for (const one of ['a', 'b']) theatre.at(2000).say(one, 'failed', 'c')
+    theatre.at(2100).say('a', 'up', 'c')
+    expect(theatre.observer.allNoticed()).toBe(false)
+    theatre.at(5000).say('a', 'failed', 'c')
+    theatre.at(6000).say('b', 'up', 'c', 2)
+    expect(theatre.observer.detections()).toEqual({ firstMs: [1000], everyoneMs: [4000] })
+  })
+
+  it('measures to each survivor as well', () => {
+    const theatre = new Theatre(['a', 'b', 'c'])
+    theatre.at(1000).observer.crashed('c')
+    theatre.at(1500).say('b', 'failed', 'c')
+    theatre.at(1800).say('a', 'failed', 'c')
+    expect(theatre.observer.pairsMs).toEqual([500, 800])
+  })
+
   it('counts wrong verdicts by whether something was the matter with either node', () => {
     const theatre = new Theatre(['a', 'b', 'c', 'd'])
     theatre.say('a', 'suspect', 'b')

@@ -25,6 +25,7 @@ describe('all scenarios', () => {
     ['mass-failure', {}],
     ['rolling-restart', { restarts: 2 }],
     ['partition-heal', {}],
+    ['single-stall', { stalls: 1, spacingMs: 5000 }],
     ['slow-nodes', { ...minute, slow: 2, kill: 1 }],
     ['overload', { ...minute, kill: 1 }],
     ['lossy', { ...minute, kill: 1, entries: 5 }],
@@ -63,7 +64,8 @@ describe('all scenarios', () => {
 describe('scenarios', () => {
   it('measure nothing that they do not show: null', async () => {
     const report = await well('steady', 5)
-    expect(report.detection).toEqual({ crashes: 0, firstMs: null, everyoneMs: null })
+    expect(report.detection).toMatchObject({ crashes: 0, firstMs: null, everyoneMs: null, pairsMs: null })
+    expect([report.impaired, report.trafficAfterCrash]).toEqual([null, null])
     expect(report.convergence).toEqual({ everyoneMs: null })
     expect(report.join.everyoneMs).toBeGreaterThanOrEqual(0)
     expect(report.traffic!.packetsPerNodePerSecond).toBeGreaterThan(0.5)
@@ -75,6 +77,42 @@ describe('scenarios', () => {
     expect(detection.crashes).toBe(3)
     expect(detection.firstMs!.max).toBeGreaterThan(0)
     expect(detection.everyoneMs!.max).toBeGreaterThanOrEqual(detection.firstMs!.max)
+  })
+
+  it('crash: what is sent in the five seconds after each is more than what is sent in all', async () => {
+    const { traffic, trafficAfterCrash } = await well('crash', 12, { kill: 2, spacingMs: 20_000 })
+    expect(trafficAfterCrash!.windowMs).toBe(5000)
+    expect(trafficAfterCrash!.packetsPerNodePerSecond).toBeGreaterThan(traffic!.packetsPerNodePerSecond)
+  })
+
+  it('crash: nodes that come back crash again, even in a cluster of two', async () => {
+    const { detection, falsePositives } = await well('crash', 2, { kill: 3, restart: 1 })
+    expect(detection.crashes).toBe(3)
+    expect(detection.eachEveryoneMs).toHaveLength(3)
+    expect(falsePositives!.healthy).toBe(0)
+  })
+
+  it('crash: a process that hangs is found, if later than a host that is gone', async () => {
+    const hung = (await well('crash', 12, { kill: 1, hung: 1 })).detection
+    const gone = (await well('crash', 12, { kill: 1 })).detection
+    expect(hung.everyoneMs!.max).toBeGreaterThan(gone.everyoneMs!.max)
+  })
+
+  it('crash: one time to each survivor, of which the last is the one to everyone', async () => {
+    const { detection } = await well('crash', 12, { kill: 1 })
+    expect(detection.pairsMs!.max).toBe(detection.everyoneMs!.max)
+    expect(detection.eachEveryoneMs.map(Math.round)).toEqual([Math.round(detection.everyoneMs!.max)])
+  })
+
+  it('single-stall: a short one is overlooked; a host that stands still for long goes out of view, and comes back', async () => {
+    const short = await well('single-stall', 8, { stalls: 2, stallMs: 500, spacingMs: 5000 })
+    expect(short.impaired).toMatchObject({ nodes: 2, declaredFailed: 0, outOfView: 0, changes: 0 })
+    const set = { stalls: 1, stallMs: 30_000, spacingMs: 30_000, wholeHost: 1 }
+    const { impaired, falsePositives } = await well('single-stall', 8, set)
+    expect(impaired).toMatchObject({ nodes: 1, declaredFailed: 1, outOfViewAtEnd: 0, changes: 2 })
+    expect(impaired!.outOfView).toBeGreaterThan(0.2)
+    expect(impaired!.outOfView).toBeLessThan(0.55)
+    expect(falsePositives!.healthy).toBe(0)
   })
 
   it('join-storm: everyone finds everyone', async () => {
@@ -98,17 +136,35 @@ describe('scenarios', () => {
   })
 
   it('partition-heal: everyone finds everyone again', async () => {
-    expect((await well('partition-heal', 10)).convergence.everyoneMs!.max).toBeGreaterThan(0)
+    for (const parts of [2, 3]) {
+      const { convergence, falsePositives } = await well('partition-heal', 10, { parts })
+      expect(convergence.everyoneMs!.max).toBeGreaterThan(0)
+      expect(falsePositives!.healthy).toBe(0)
+    }
+  })
+
+  it('partition-heal: as many sides as asked for, of equal size if more than two', async () => {
+    const scenario = SCENARIOS.find(({ name }) => name === 'partition-heal')!
+    for (const [parts, sides] of [
+      [2, '5 | 5'],
+      [3, '4 | 3 | 3'],
+    ] as const) {
+      const told: string[] = []
+      const progress = (step: string): number => told.push(step)
+      await runScenario({ scenario, nodes: 10, seed: 1, set: { parts, cutMs: 1000 }, progress })
+      expect(told).toContain(`partition ${sides}`)
+    }
   })
 
   it('slow-nodes and one-way-loss: crashes are detected meanwhile, and bad nodes count as anomalous', async () => {
     const set = { slow: 2, kill: 2, durationMs: 60_000, blockedMs: 20_000, wholeHost: 1 }
     const slow = await well('slow-nodes', 12, set)
     const lossy = await well('one-way-loss', 12, { kill: 2, durationMs: 60_000 })
-    for (const { detection, falsePositives } of [slow, lossy]) {
+    for (const { detection, falsePositives, impaired } of [slow, lossy]) {
       expect(detection.crashes).toBe(2)
       expect(detection.everyoneMs!.max).toBeGreaterThan(0)
       expect(falsePositives).toMatchObject({ healthy: 0 })
+      expect(impaired!.outOfView).toBeGreaterThan(0)
       expect(falsePositives!.anomalous).toBeGreaterThan(0)
       expect(falsePositives!.episodes).toBeLessThanOrEqual(falsePositives!.anomalous)
     }

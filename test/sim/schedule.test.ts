@@ -171,7 +171,7 @@ describe('parseSchedule', () => {
   it.each([
     [{}, 'an array'],
     [[7], 'step 0 of the fault schedule is not an object'],
-    [[{ at: -1, kind: 'heal' }], 'no valid time'],
+    [[{ at: -1, kind: 'heal' }], '(heal) has no valid at: -1'],
     [
       [
         { at: 0, kind: 'heal' },

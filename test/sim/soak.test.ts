@@ -1,53 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseSchedule } from '../../sim/schedule.ts'
-import type { SoakPlan } from '../../sim/soak/plan.ts'
-import { shrinkPlan } from '../../sim/soak/shrink.ts'
 import { runSoak } from '../../sim/soak/soak-run.ts'
 import { emptyTally, never } from '../../sim/soak/sometimes.ts'
 import { drawPlan } from '../../sim/soak/swarm.ts'
 import type { SoakCase } from '../../sim/soak-cli.ts'
+import { calm } from './soak-plans.ts'
 
 const REGRESSIONS = JSON.parse(
   readFileSync(new URL('./regressions.json', import.meta.url), 'utf8'),
 ) as SoakCase[]
-
-/** A small plan in which nothing happens but what a test adds. */
-function calm(changes: Partial<SoakPlan>): SoakPlan {
-  const nodes = ['n1', 'n2', 'n3', 'n4']
-  return {
-    ...drawPlan(1),
-    nodes,
-    networks: ['blue'],
-    network: {
-      loss: 0,
-      duplication: 0,
-      reordering: 0,
-      corruption: 0,
-      latencyMs: 1,
-      latencySigma: 0.5,
-      serviceMs: 0.05,
-      regions: 1,
-      regionMs: 0,
-    },
-    options: {
-      profile: 'lan',
-      withdrawAfterMs: 0,
-      inheritMs: 10_000,
-      packetBytes: 1_400,
-      indirectProbes: 3,
-    },
-    sealed: false,
-    declares: true,
-    staggerMs: 0,
-    safetyMs: 20_000,
-    faults: [],
-    operations: [],
-    core: nodes,
-    cut: [],
-    ...changes,
-  }
-}
 
 describe('a plan of the soak', () => {
   it('is drawn from its seed alone, and is data', () => {
@@ -102,27 +64,6 @@ describe('a run of the soak', () => {
     const tally = emptyTally()
     expect(never(tally)).toHaveLength(Object.keys(tally).length)
     expect(never({ ...tally, refuted: 1 }).join()).not.toContain('refuted')
-  })
-})
-
-describe('shrinking', () => {
-  it('keeps the operations that matter, and none of the others', async () => {
-    const join = { at: 0, node: 'n1', kind: 'join', network: 'blue' } as const
-    const bad = { at: 700, node: 'n1', kind: 'set', network: 'blue', key: 'k'.repeat(300), value: 7 } as const
-    const others = Array.from(
-      { length: 6 },
-      (_, i) => ({ at: i * 100, node: 'n2', kind: 'metadata', value: i }) as const,
-    )
-    const plan = calm({
-      operations: [join, ...others, bad],
-      faults: [{ at: 0, kind: 'clock', node: 'n3', offsetMs: 5 }],
-      safetyMs: 1_000,
-    })
-    const result = await runSoak(plan)
-    expect(result.violations[0]).toContain('no operation fails: set at n1')
-    const { plan: shrunk } = await shrinkPlan(plan, result, 10_000)
-    expect(shrunk.faults).toEqual([])
-    expect(shrunk.operations).toEqual([join, bad])
   })
 })
 

@@ -2,6 +2,15 @@ import { describe, expect, it } from 'vitest'
 import type { Report } from '../../sim/report-json.ts'
 import { summary } from '../../sim/summary.ts'
 
+const NO_CRASH: Report['detection'] = {
+  crashes: 0,
+  firstMs: null,
+  everyoneMs: null,
+  pairsMs: null,
+  eachFirstMs: [],
+  eachEveryoneMs: [],
+}
+
 const NOTHING: Report = {
   scenario: 'steady',
   nodes: 3,
@@ -15,9 +24,11 @@ const NOTHING: Report = {
   events: 1_234_567,
   traceHash: '0123456789abcdef',
   traffic: null,
+  trafficAfterCrash: null,
   join: { everyoneMs: null },
-  detection: { crashes: 0, firstMs: null, everyoneMs: null },
+  detection: NO_CRASH,
   falsePositives: null,
+  impaired: null,
   convergence: { everyoneMs: null },
   warnings: {},
   invariants: { checked: 5, violations: [] },
@@ -45,6 +56,7 @@ describe('the summary of a run', () => {
       ...NOTHING,
       join: { everyoneMs: 217.4 },
       detection: {
+        ...NO_CRASH,
         crashes: 4,
         firstMs: { p50: 2215.4, p99: 2746, max: 2746 },
         everyoneMs: { p50: 12_238, p99: 12_768, max: 12_768 },
