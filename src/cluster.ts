@@ -27,6 +27,7 @@ import { ScopedRuntime } from './runtime/scoped-runtime.ts'
 import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
 import { EVENT_OF, snapshot } from './snapshot.ts'
 import { Topology } from './topology/topology.ts'
+import { epochTime } from './wire/epoch.ts'
 import type { MemberRecord } from './wire/member-record.ts'
 import { MAX_VERSION, MIN_VERSION } from './wire/messages.ts'
 
@@ -138,8 +139,9 @@ export class Cluster {
       },
       coordinate: () => this.#topology.coordinate(),
       measured: (member, rttMs, coordinate) => this.#topology.observe(member.name, rttMs, coordinate),
-      verdictChanged: (member, previous) => this.#verdictChanged(member, previous),
-      updated: (member) => this.#events.emit('member-updated', snapshot(member)),
+      verdictChanged: (member) => this.#verdictChanged(member),
+      statusChanged: (member, previous) => this.#statusChanged(member, previous),
+      updated: (member) => this.#events.emit('member-updated', this.#snapshot(member)),
       forgotten: (member) => {
         this.#topology.forget(member.name)
         this.#networkState.ownerForgotten(member.name)
@@ -148,6 +150,8 @@ export class Cluster {
         this.#networkState.isolationChanged()
         this.#events.emit(isolated ? 'isolated' : 'reconnected')
       },
+      clockJumped: () => transport.renewNonce(),
+      sync: (member, onEnd) => this.#sync(member.address, ({ ok }) => onEnd(ok)),
       epochRaised: (epoch) => this.#networkState.epochRaised(epoch),
       twinFound: (record) => this.#twinFound(record),
     })
@@ -161,6 +165,7 @@ export class Cluster {
       sync: (peer, onEnd) => this.#sync(peer.address, onEnd),
       compared: (network, equal, peer) => this.#antiEntropy.compare(network, equal, peer),
       forgotten: (network) => this.#antiEntropy.forget(network),
+      mayRaise: () => this.#membership.mayRaise,
       epochOpened: (epoch) => this.#membership.adoptEpoch(epoch),
       undecodable: (network, table, key, owner, cause) =>
         this.#events.warn(
@@ -179,7 +184,8 @@ export class Cluster {
     this.#joining = new Joining(runtime, options, {
       isSelf: (address) => address === this.#membership.self.address || address === transport.address,
       sync: (address, onEnd) => this.#sync(address, onEnd),
-      alone: () => this.#membership.members.live.length === 0,
+      liveCount: () => this.#membership.members.liveCount,
+      knows: (address) => this.#membership.members.live.some((member) => member.address === address),
     })
   }
 
@@ -187,17 +193,17 @@ export class Cluster {
 
   /** This node as others see it. */
   get self(): MemberSnapshot {
-    return snapshot(this.#membership.self)
+    return this.#snapshot(this.#membership.self)
   }
 
   /** All members that are remembered, this node included, failed and left ones too. */
   members(): readonly MemberSnapshot[] {
-    return Object.freeze([...this.#membership.members.all()].map(snapshot))
+    return Object.freeze([...this.#membership.members.all()].map((member) => this.#snapshot(member)))
   }
 
   member(name: string): MemberSnapshot | undefined {
     const member = this.#membership.members.get(name)
-    return member && snapshot(member)
+    return member && this.#snapshot(member)
   }
 
   /** Whether nobody answers this node, so that it takes itself for cut off. */
@@ -205,9 +211,13 @@ export class Cluster {
     return this.#membership.isolated
   }
 
-  /** Tells all members this node's metadata, at most 512 bytes. Throws `ERR_METADATA_TOO_LARGE` or `ERR_CLOSED`. */
+  /**
+   * Tells all members this node's metadata, at most 512 bytes. Throws `ERR_METADATA_TOO_LARGE`, `ERR_NAME_CONFLICT` or
+   * `ERR_CLOSED`.
+   */
   setMetadata(metadata: Uint8Array): void {
     this.#checkOpen()
+    this.#checkTwin()
     checkMetadata(metadata)
     this.#membership.setMetadata(metadata.slice())
   }
@@ -225,6 +235,9 @@ export class Cluster {
     this.#checkOpen()
     for (const seed of seeds) parseAddress(seed)
     const answered = await this.#joining.join(seeds, options.signal)
+    // Whom this node has met may have brought word of another one of its name.
+    await new Promise<void>((resolve) => this.#membership.whenNameSettled(resolve))
+    this.#checkOpen()
     this.#checkTwin()
     if (answered > 0) return answered
     throw new HearsayError(
@@ -237,7 +250,7 @@ export class Cluster {
 
   /**
    * Takes part in a network; asked again, the same one. Resolves once its state has been taken over, or after `syncTimeoutMs` with
-   * `synced: false`. Rejects with `ERR_NAME_INVALID`, `ERR_CLOSED` or the signal's reason.
+   * `synced: false`. Rejects with `ERR_NAME_INVALID`, `ERR_NAME_CONFLICT`, `ERR_CLOSED` or the signal's reason.
    */
   async joinNetwork(name: string, options: { signal?: AbortSignal } = {}): Promise<Network> {
     this.#checkOpen()
@@ -369,25 +382,35 @@ export class Cluster {
     void this.close()
   }
 
-  #verdictChanged(member: Member, previous: Verdict | undefined): void {
+  #verdictChanged(member: Member): void {
     this.#networkState.ownerChanged(member.name)
-    const event = EVENT_OF[member.verdict]
+    if (member.verdict === 'failed') this.#joining.lost()
+  }
+
+  #statusChanged(member: Member, previous: Verdict | undefined): void {
+    const status = this.#membership.verdicts.statusOf(member)
     // Nobody was told that it was there.
-    if (previous === undefined && member.verdict !== 'alive') return
-    this.#events.emit(event, snapshot(member))
+    if (previous === undefined && status !== 'alive') return
+    this.#events.emit(EVENT_OF[status], this.#snapshot(member))
+  }
+
+  #snapshot(member: Member): MemberSnapshot {
+    return snapshot(member, this.#membership.verdicts.statusOf(member))
   }
 
   #twinFound(record: MemberRecord): void {
+    this.#twin = record
+    const conflict = nameConflict(record)
     if (this.#state === 'starting') {
-      this.#twin = record
-      this.#joining.abort(nameConflict(record))
+      this.#joining.abort(conflict)
       return
     }
-    this.#events.warn('WARN_NAME_CONFLICT', nameConflict(record).message)
+    this.#networkState.nameLost(conflict)
+    this.#events.warn('WARN_NAME_CONFLICT', conflict.message)
   }
 
   #checkTwin(): void {
-    if (this.#twin !== undefined && this.#state === 'starting') throw nameConflict(this.#twin)
+    if (this.#twin !== undefined) throw nameConflict(this.#twin)
   }
 
   #sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void } {
@@ -425,7 +448,7 @@ export class Cluster {
       name: this.#options.name,
       address:
         this.#options.advertise ?? addressForOthers(this.#transport.address, this.#runtime.localAddresses()),
-      epoch: { time: Math.floor(this.#runtime.wallClock()), nonce: this.#runtime.randomUint32() },
+      epoch: { time: epochTime(this.#runtime.wallClock()), nonce: this.#runtime.randomUint32() },
       incarnation: 0,
       left: false,
       metadata: this.#options.metadata,

@@ -69,7 +69,7 @@ export class Inbound {
       case MESSAGE.nack:
         return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
       case MESSAGE.member:
-        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record))
+        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record, from))
       case MESSAGE.entry:
         return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
       default:

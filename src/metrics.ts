@@ -29,11 +29,12 @@ export function collectMetrics(sources: MetricsSources): Metrics {
   add('dropped', drops)
   metrics['dropped.malformed'] = sources.malformed
   add('probe', membership.detector.counts)
-  add('verification', membership.verification.counts)
+  add('verification', membership.verdicts.verification.counts)
   add('membership', membership.counts)
   add('sync', antiEntropy.counts)
   metrics['members.known'] = membership.members.size
   metrics['members.live'] = membership.members.liveCount
+  metrics['members.quarantined'] = membership.verdicts.quarantine.size
   metrics['members.queue'] = membership.queue.size
   metrics['members.queueDropped'] = membership.queue.dropped
   metrics['health.stallMs'] = membership.health.stallMs(sources.now)

@@ -5,7 +5,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import { utf8Length } from './wire/bytes.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES, MIN_PACKET_BYTES } from './wire/limits.ts'
 
-export type Profile = 'lan' | 'wan' | 'local'
+export type Profile = 'lan' | 'wan' | 'local' | 'vm'
 
 /** What a node is started with. Only `name` is required, and `keys` unless `insecure`. */
 export interface ClusterOptions extends Partial<Tuning> {
@@ -19,7 +19,7 @@ export interface ClusterOptions extends Partial<Tuning> {
   readonly label?: string
   /** 32 bytes each, as bytes, hex or base64. The first one seals; all of them open. */
   readonly keys?: readonly (Uint8Array | string)[]
-  /** Tried once by `start`, and in the background while nobody is found. Default: none. */
+  /** Tried once by `start`, and at a low rate in the background, so that parts of a cluster find each other. Default: none. */
   readonly seeds?: Seeds
   /** Known to all members; at most 512 bytes. Default: empty. */
   readonly metadata?: Uint8Array
@@ -49,6 +49,8 @@ export interface Tuning {
   readonly suspicionMultiplier: number
   /** Longest suspicion, in shortest ones. */
   readonly suspicionMaxMultiplier: number
+  /** Nobody is held failed before having been suspect for so long, whoever agrees: for hosts that pause. */
+  readonly minSuspicionMs: number
   /** Between gossip rounds, while there are news. */
   readonly gossipIntervalMs: number
   /** Peers of a gossip round. */
@@ -67,7 +69,7 @@ export interface Tuning {
   readonly isolationTimeoutMs: number
   /** After isolation, what failed meanwhile is not withdrawn for so long. */
   readonly reconnectGraceMs: number
-  /** How often a failed member, or a seed while alone, is contacted again. */
+  /** How often failed members, and seeds where nobody is known to live, are contacted again at first; later less often. */
   readonly healIntervalMs: number
   /** How long failed and left members are remembered. */
   readonly forgetAfterMs: number
@@ -89,6 +91,7 @@ const LAN: Tuning = {
   verifyTimeoutMs: 500,
   suspicionMultiplier: 4,
   suspicionMaxMultiplier: 6,
+  minSuspicionMs: 0,
   gossipIntervalMs: 200,
   gossipFanout: 3,
   retransmitMultiplier: 4,
@@ -98,7 +101,7 @@ const LAN: Tuning = {
   leaveTimeoutMs: 2_000,
   isolationTimeoutMs: 3_000,
   reconnectGraceMs: 5_000,
-  healIntervalMs: 10_000,
+  healIntervalMs: 5_000,
   forgetAfterMs: 24 * 3_600_000,
   withdrawAfterMs: 0,
   inheritMs: 10_000,
@@ -136,6 +139,7 @@ const PROFILES: Readonly<Record<Profile, Tuning>> = {
     syncIntervalMs: 15_000,
     healIntervalMs: 2_000,
   },
+  vm: { ...LAN, minSuspicionMs: 3_000 },
 }
 
 /** Least and most of each tuning. */
@@ -147,6 +151,7 @@ const BOUNDS: Readonly<Record<keyof Tuning, readonly [number, number]>> = {
   verifyTimeoutMs: [10, 60_000],
   suspicionMultiplier: [1, 100],
   suspicionMaxMultiplier: [1, 100],
+  minSuspicionMs: [0, 600_000],
   gossipIntervalMs: [10, 60_000],
   gossipFanout: [1, 16],
   retransmitMultiplier: [1, 16],
@@ -236,7 +241,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
     }
   })
   if (!Object.hasOwn(PROFILES, profile)) {
-    faults.push(invalid('profile', `is '${String(profile)}'; choose 'lan', 'wan' or 'local'.`))
+    faults.push(invalid('profile', `is '${String(profile)}'; choose 'lan', 'wan', 'local' or 'vm'.`))
   }
   const tuning = { ...(PROFILES[profile] ?? LAN) }
   for (const option of Object.keys(BOUNDS) as (keyof Tuning)[]) {

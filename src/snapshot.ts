@@ -11,13 +11,13 @@ export const EVENT_OF: {
   left: 'member-left',
 }
 
-/** A member as outsiders see it at this moment. */
-export function snapshot(member: Member): MemberSnapshot {
+/** A member as outsiders see it at this moment; its status need not be the verdict (quarantine). */
+export function snapshot(member: Member, status: Verdict): MemberSnapshot {
   const { name, address, metadata, epoch, incarnation } = member.record
   return Object.freeze({
     name,
     address,
-    status: member.verdict,
+    status,
     metadata: metadata.slice(),
     epoch,
     incarnation,

@@ -1,6 +1,7 @@
 import { sample } from '../dissemination/peer.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
+import type { Grace, JudgingTimers } from './judging-timers.ts'
 import type { LocalHealth } from './local-health.ts'
 import { comparePrecedence, type Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
@@ -47,10 +48,13 @@ export class FailureDetector {
   readonly #schedule: ProbeSchedule
   readonly #pings: Pings
   readonly #health: LocalHealth
+  readonly #timers: JudgingTimers
   readonly #host: ProbeHost
   readonly #probes = new Map<Member, Probe>()
   #timer: Timer | undefined
   #dueAt = 0
+  /** The last tick's probe, or a later one, failed though this node could see: where one is gone, others may be. */
+  #extraWanted = false
   /** Probes by how they ended. */
   readonly counts = { sent: 0, direct: 0, indirect: 0, stream: 0, failed: 0 }
 
@@ -61,6 +65,7 @@ export class FailureDetector {
     schedule: ProbeSchedule,
     pings: Pings,
     health: LocalHealth,
+    timers: JudgingTimers,
     host: ProbeHost,
   ) {
     this.#runtime = runtime
@@ -69,6 +74,7 @@ export class FailureDetector {
     this.#schedule = schedule
     this.#pings = pings
     this.#health = health
+    this.#timers = timers
     this.#host = host
   }
 
@@ -92,14 +98,19 @@ export class FailureDetector {
     const now = this.#runtime.now()
     this.#health.noteLateness(now - this.#dueAt, now)
     this.#arm(this.#options.probeIntervalMs)
-    const target = this.#schedule.advance()
-    if (target !== undefined && !this.#probes.has(target)) this.#probe(target)
+    this.#probe(this.#schedule.advance())
+    if (this.#extraWanted) {
+      this.#extraWanted = false
+      this.#probe(sample(this.#members.live, 1, () => this.#runtime.randomUint32())[0])
+    }
     this.#host.ticked()
   }
 
-  #probe(target: Member): void {
+  #probe(target: Member | undefined): void {
+    if (target === undefined || this.#probes.has(target)) return
     this.counts.sent++
-    const probe = new Probe(target)
+    const { probeTimeoutMs, indirectTimeoutMs } = this.#options
+    const probe = new Probe(target, this.#timers, probeTimeoutMs + indirectTimeoutMs)
     this.#probes.set(target, probe)
     const sentAt = this.#runtime.now()
     const direct = this.#pings.open({
@@ -110,8 +121,7 @@ export class FailureDetector {
     })
     probe.opened.push(direct)
     this.#host.ping(target, direct)
-    // Silence is judged only after everything that has already arrived was read.
-    probe.wait(this.#runtime, this.#timeoutFor(target), () => this.#seekHelp(probe))
+    probe.wait(this.#timeoutFor(target), () => this.#seekHelp(probe))
   }
 
   #seekHelp(probe: Probe): void {
@@ -137,7 +147,7 @@ export class FailureDetector {
       probe.hostReached ||= reached
     })
     this.#host.streamPing(target, budgetMs, () => this.#succeed(probe, 'stream'))
-    probe.wait(this.#runtime, budgetMs, () => this.#fail(probe))
+    probe.wait(budgetMs, () => this.#fail(probe))
   }
 
   #succeed(probe: Probe, how: 'direct' | 'indirect' | 'stream'): boolean {
@@ -152,6 +162,7 @@ export class FailureDetector {
     const { target } = probe
     // The silence of a former life or incarnation says nothing of one that was heard of since.
     if (!target.live || comparePrecedence(target.record, probe.record) !== 0) return
+    this.#extraWanted ||= probe.control
     this.#host.accuse(target, probe.control && !probe.hostReached)
   }
 
@@ -179,21 +190,22 @@ class Probe {
   /** Somebody else answered meanwhile: this node is not the one that is cut off. */
   control = false
   hostReached = false
+  readonly #timers: JudgingTimers
+  readonly #grace: Grace
   #timer: Timer | undefined
   #ended = false
 
-  constructor(target: Member) {
+  /** This node's own stalls lengthen the probe by at most `graceMs`. */
+  constructor(target: Member, timers: JudgingTimers, graceMs: number) {
     this.target = target
     this.record = target.record
+    this.#timers = timers
+    this.#grace = { leftMs: graceMs }
   }
 
-  /** Goes on to `next` after a time and the reading of all that had arrived by then, unless it has ended. */
-  wait(runtime: Runtime, delayMs: number, next: () => void): void {
-    this.#timer = runtime.setTimer(delayMs, () => {
-      runtime.afterPendingIo(() => {
-        if (!this.#ended) next()
-      })
-    })
+  /** Goes on to `next` after a time, unless it has ended by then. */
+  wait(delayMs: number, next: () => void): void {
+    this.#timer = this.#timers.set(delayMs, this.#grace, next)
   }
 
   /** False if it had ended before. */

@@ -1,7 +1,9 @@
+import { sample } from '../dissemination/peer.ts'
 import type { SyncOutcome } from '../dissemination/sync-session.ts'
 import { HearsayError } from '../errors.ts'
 import { formatAddress, parseAddress } from '../runtime/address.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
+import { backedOff, Pace, shareOf } from './pace.ts'
 
 /** Where to look for other members: addresses, or a function that is asked anew at every try. */
 export type Seeds = readonly string[] | (() => readonly string[] | Promise<readonly string[]>)
@@ -14,8 +16,10 @@ export interface JoiningOptions {
 export interface JoiningHost {
   isSelf(address: string): boolean
   sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void }
-  /** Whether this node knows of no other live member. */
-  alone(): boolean
+  /** Members that live as far as this node knows, itself included. */
+  liveCount(): number
+  /** Whether a live member has this address. */
+  knows(address: string): boolean
 }
 
 /**
@@ -24,12 +28,21 @@ export interface JoiningHost {
  */
 const HEAD_START_MS = 250
 
-/** Finds the others: contacts seeds by a sync each, once on demand, and in the background while this node is alone. */
+/**
+ * Finds the others: contacts seeds by a sync each, once on demand, and in the background for ever.
+ *
+ * While alone, a node tries all seeds, at intervals that back off. Later it goes on with those where no member is known to live: two
+ * parts of a cluster that share no address any more meet there. As with failed members (`Healing`) the rate is
+ * that of the cluster: one seed is tried in `backedOff` by all nodes together. It is as high as at first again whenever
+ * a member is lost, since many may be.
+ */
 export class Joining {
   readonly #runtime: Runtime
   readonly #options: JoiningOptions
   readonly #host: JoiningHost
   readonly #running = new Set<(reason: unknown) => void>()
+  readonly #pace: Pace
+  #missingSince: number
   #timer: Timer | undefined
   #stopped = false
 
@@ -37,6 +50,8 @@ export class Joining {
     this.#runtime = runtime
     this.#options = options
     this.#host = host
+    this.#pace = new Pace(this.#fraction())
+    this.#missingSince = runtime.now()
   }
 
   /**
@@ -65,15 +80,24 @@ export class Joining {
     return new Promise((resolve, reject) => this.#contact(addresses, enough, signal, resolve, reject))
   }
 
-  /** Goes on trying in the background, with jitter, while this node is alone. */
+  /** Goes on trying in the background, with jitter. */
   start(seeds: Seeds): void {
     if (this.#stopped || (typeof seeds !== 'function' && seeds.length === 0)) return
-    const delay = this.#options.healIntervalMs * (0.75 + (0.5 * this.#runtime.randomUint32()) / 0x1_0000_0000)
-    this.#timer = this.#runtime.setTimer(delay, () => {
+    const { healIntervalMs } = this.#options
+    const delayMs = healIntervalMs * (0.75 + 0.5 * this.#fraction())
+    this.#timer = this.#runtime.setTimer(delayMs, () => {
       const again = (): void => this.start(seeds)
-      if (this.#host.alone()) this.joinSeeds(seeds).then(again, again)
-      else again()
+      const live = this.#host.liveCount()
+      const commonMs = backedOff(healIntervalMs, this.#runtime.now() - this.#missingSince)
+      if (!this.#pace.due(delayMs, shareOf(commonMs, live, healIntervalMs))) again()
+      else if (live === 1) this.joinSeeds(seeds).then(again, again)
+      else this.#tryUnknown(seeds).then(again, again)
     })
+  }
+
+  /** A member has failed: perhaps it is the network that is cut. */
+  lost(): void {
+    this.#missingSince = this.#runtime.now()
   }
 
   /** Ends what is under way. */
@@ -85,6 +109,23 @@ export class Joining {
     this.#stopped = true
     this.#timer?.cancel()
     this.abort(closed())
+  }
+
+  /** Contacts one of the seeds where no member is known to live. */
+  async #tryUnknown(seeds: Seeds): Promise<void> {
+    const list = typeof seeds === 'function' ? await this.#ask(seeds) : seeds
+    const addresses = await this.#resolve(list ?? [])
+    const [address] = sample(
+      addresses,
+      1,
+      () => this.#runtime.randomUint32(),
+      (one) => !this.#host.knows(one),
+    )
+    if (address !== undefined) await this.join([address])
+  }
+
+  #fraction(): number {
+    return this.#runtime.randomUint32() / 0x1_0000_0000
   }
 
   async #ask(

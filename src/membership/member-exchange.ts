@@ -1,7 +1,7 @@
 import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
 import { type Reader, Writer } from '../wire/bytes.ts'
 import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
-import type { Member } from './member.ts'
+import { type Member, memberId } from './member.ts'
 import { MAX_MEMBERS } from './member-list.ts'
 
 /** What an exchange needs of the members at its node. */
@@ -10,11 +10,15 @@ export interface MemberExchangeHost {
   known(): Iterable<Member>
   byId(id: number): Member | undefined
   learn(record: MemberRecord): void
+  /** Whether what this node knows of a member may be told: not so while its view is old. */
+  mayTell(member: Member): boolean
+  /** Everything that the other side knows was heard; `knows` says of which ids that is anything. */
+  heardAll(knows: (id: number) => boolean): void
   /**
-   * The initiator has heard all that the other side knows. Calls back, at once or later, when its own record may be told;
-   * never, if another process uses its name.
+   * The initiator is to tell what it knows. Calls back, at once or later, when its own record may be told, or may not; never, if it
+   * has not begun and another process uses its name.
    */
-  heardAll(tell: (self: Member | undefined) => void): void
+  claimName(tell: (self: Member | undefined) => void): void
 }
 
 const SUMMARY = 1
@@ -37,6 +41,7 @@ export class MemberExchange implements SyncExchange {
   readonly #outbox: Uint8Array[] = []
   readonly #theirs = new Map<number, number>()
   readonly #told = new Set<number>()
+  readonly #received = new Set<number>()
   #wanted: number[] = []
   #sentEnd = false
   #heardEnd = false
@@ -106,7 +111,8 @@ export class MemberExchange implements SyncExchange {
     const records: MemberRecord[] = []
     for (const member of this.#host.known()) {
       const theirs = this.#theirs.get(member.id)
-      if (theirs === undefined ? member.live : differs(theirs, member)) records.push(member.record)
+      if (theirs === undefined ? !member.live : !differs(theirs, member)) continue
+      if (this.#host.mayTell(member)) records.push(member.record)
     }
     this.#sendRecords(records)
     const wanted = [...this.#theirs].filter(([id, summary]) => {
@@ -139,19 +145,29 @@ export class MemberExchange implements SyncExchange {
       if (record.failed) return false
     }
     if (frame.failed) return false
-    for (const record of records) this.#host.learn(record)
+    for (const record of records) {
+      this.#received.add(memberId(record.name))
+      this.#host.learn(record)
+    }
     return true
   }
 
   #hearEnd(): boolean {
     this.#heardEnd = true
-    if (this.#role === 'responder') return true
-    this.#host.heardAll((self) => {
+    if (this.#role === 'responder') {
+      this.#host.heardAll((id) => this.#theirs.has(id))
+      return true
+    }
+    // What the other side has as we do, it neither sends nor wants.
+    const wanted = new Set(this.#wanted)
+    this.#host.heardAll((id) => this.#received.has(id) || (this.#told.has(id) && !wanted.has(id)))
+    this.#host.claimName((self) => {
       if (this.#closed) return
       const records: MemberRecord[] = []
       for (const id of this.#wanted) {
         const member = this.#host.byId(id)
-        if (member !== undefined && this.#told.has(id)) records.push(member.record)
+        if (member !== undefined && this.#told.has(id) && this.#host.mayTell(member))
+          records.push(member.record)
       }
       if (self !== undefined && !this.#told.has(self.id)) records.push(self.record)
       this.#sendRecords(records)

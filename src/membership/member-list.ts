@@ -112,9 +112,10 @@ export class MemberList {
   update(member: Member, record: MemberRecord, verdict: Verdict, now: number): void {
     const counted = member === this.self || member.liveIndex >= 0
     if (counted) this.#count(member, -1)
+    const sameProcess = record.epoch.nonce === member.record.epoch.nonce
     member.record = record
     if (verdict !== member.verdict) {
-      if (member.verdict === 'failed') member.returnedAt = now
+      if (member.verdict === 'failed' && sameProcess) member.returnedAt = now
       member.verdict = verdict
       member.verdictAt = now
     }

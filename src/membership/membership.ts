@@ -5,34 +5,27 @@ import type { SyncDomain } from '../dissemination/sync-session.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { sameBytes } from '../wire/bytes.ts'
 import type { EpochId } from '../wire/epoch.ts'
-import { sameEpoch } from '../wire/epoch.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
 import type { Ack, IndirectPing, Nack, Ping, ProbeDigest } from '../wire/messages.ts'
 import { Dialogue, type DialogueHost } from './dialogue.ts'
 import { FailureDetector, type FailureDetectorOptions } from './failure-detector.ts'
 import { Healing, type HealingOptions } from './healing.ts'
 import { Identity, type IdentityHost } from './identity.ts'
-import { Isolation } from './isolation.ts'
+import { JudgingTimers } from './judging-timers.ts'
 import { LocalHealth } from './local-health.ts'
-import { type Member, mergeRecords, type Verdict, withAccusation } from './member.ts'
+import { type Member, mergeRecords, type Verdict } from './member.ts'
 import { MemberExchange, type MemberExchangeHost } from './member-exchange.ts'
 import { MAX_MEMBERS, MemberList } from './member-list.ts'
+import { OwnCondition } from './own-condition.ts'
 import { type OpenPing, Pings } from './pings.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
 import { Relay } from './relay.ts'
-import type { SuspicionOptions } from './suspicion-rules.ts'
-import { Suspicions } from './suspicions.ts'
-import { Verification, type VerificationOptions, verifiersOf } from './verification.ts'
+import { Verdicts, type VerdictsOptions } from './verdicts.ts'
+import { verifiersOf } from './verification.ts'
 
-export interface MembershipOptions
-  extends FailureDetectorOptions,
-    SuspicionOptions,
-    VerificationOptions,
-    HealingOptions {
+export interface MembershipOptions extends FailureDetectorOptions, VerdictsOptions, HealingOptions {
   /** λ: news are sent λ·⌈log10(n+1)⌉ times. */
   readonly retransmitMultiplier: number
-  /** Silence of all others after which this node takes itself for isolated. */
-  readonly isolationTimeoutMs: number
 }
 
 /** What membership asks of the node that it serves. */
@@ -47,11 +40,17 @@ export interface MembershipHost extends DialogueHost, Omit<IdentityHost, 'publis
   /** A member answered a direct ping; the coordinate may be empty. */
   measured(member: Member, rttMs: number, coordinate: Uint8Array): void
   verdictChanged(member: Member, previous: Verdict | undefined): void
+  /** What is to be reported of a member has changed: its verdict, or `failed` while it is quarantined. */
+  statusChanged(member: Member, previous: Verdict | undefined): void
   /** Metadata or address of a member changed, its verdict did not. */
   updated(member: Member): void
   /** A member that was gone for long is no longer remembered. */
   forgotten(member: Member): void
   isolationChanged(isolated: boolean): void
+  /** The wall clock jumped: this machine may have been suspended, cloned or set back. */
+  clockJumped(): void
+  /** Compares all state with a member. */
+  sync(member: Member, onEnd: (ok: boolean) => void): void
 }
 
 const MEMBERS_DOMAIN = '\u0000members'
@@ -74,21 +73,20 @@ export class Membership implements NewsSource {
   readonly queue: BroadcastQueue = new BroadcastQueue(QUEUE_CAPACITY)
   readonly domain: SyncDomain
   readonly detector: FailureDetector
-  readonly verification: Verification
+  readonly verdicts: Verdicts
   readonly health: LocalHealth = new LocalHealth()
   readonly #runtime: Runtime
   readonly #options: MembershipOptions
   readonly #host: MembershipHost
   readonly #pings: Pings
   readonly #schedule: ProbeSchedule
-  readonly #suspicions: Suspicions
-  readonly #isolation: Isolation
+  readonly #own: OwnCondition
   readonly #dialogue: Dialogue
   readonly #identity: Identity
   readonly #relay: Relay
   readonly #healing: Healing
   #stopped = false
-  readonly #counts = { misdirected: 0, certificates: 0, timeouts: 0 }
+  readonly #counts = { misdirected: 0 }
 
   constructor(runtime: Runtime, options: MembershipOptions, self: MemberRecord, host: MembershipHost) {
     this.#runtime = runtime
@@ -97,20 +95,24 @@ export class Membership implements NewsSource {
     this.members = new MemberList(self)
     this.#pings = new Pings(runtime)
     this.#schedule = new ProbeSchedule(this.members)
-    this.#isolation = new Isolation(options.isolationTimeoutMs, runtime.now(), (isolated) =>
-      host.isolationChanged(isolated),
-    )
     const dialogue = new Dialogue(this.members, this.#schedule, host)
     this.#dialogue = dialogue
     this.#relay = new Relay(runtime, this.members, this.#pings, dialogue)
     this.#identity = new Identity(runtime, options, this.members, this.#pings, dialogue, {
       publish: () => this.#spread(this.self),
       epochRaised: (epoch) => host.epochRaised(epoch),
-      twinFound: (record) => host.twinFound(record),
+      twinFound: (record) => this.#twinFound(record),
     })
-    this.#healing = new Healing(runtime, options, this.members, this.#pings, dialogue, (member) =>
-      this.#forget(member),
+    this.#healing = new Healing(
+      runtime,
+      options,
+      this.members,
+      this.#pings,
+      dialogue,
+      (member) => this.#forget(member),
+      (member) => host.sync(member, () => {}),
     )
+    const timers = new JudgingTimers(runtime, this.health)
     const probing = {
       ping: (member: Member, ping: OpenPing) => dialogue.ping(member, ping),
       witness: (member: Member, timeoutMs: number, onResult: (reached: boolean) => void) =>
@@ -124,6 +126,7 @@ export class Membership implements NewsSource {
       this.#schedule,
       this.#pings,
       this.health,
+      timers,
       {
         ...probing,
         askHelper: (helper, target, ping, budgetMs) => dialogue.askHelper(helper, target, ping, budgetMs),
@@ -136,10 +139,21 @@ export class Membership implements NewsSource {
         ticked: () => this.#ticked(),
       },
     )
-    this.verification = new Verification(runtime, options, this.members, this.#pings, this.health, probing)
-    this.#suspicions = new Suspicions(runtime, options, this.members, this.#pings, this.health, {
+    this.verdicts = new Verdicts(runtime, options, this.members, this.#pings, this.health, timers, {
+      ...probing,
+      isolated: () => this.#own.checkIsolation(),
+      tell: (member) => dialogue.tell(member, member),
+      verdictChanged: (member, previous) => host.verdictChanged(member, previous),
+      statusChanged: (member, previous) => host.statusChanged(member, previous),
+    })
+    this.#own = new OwnCondition(runtime, options, this.members, this.#pings, this.health, {
       ping: probing.ping,
-      expired: (member) => this.#expired(member),
+      accuse: (member) => this.#accuse(member, false),
+      sync: (member, onEnd) => host.sync(member, onEnd),
+      spread: (member) => this.#spread(member),
+      holdBack: (member) => this.queue.remove(member.name),
+      isolationChanged: (isolated) => host.isolationChanged(isolated),
+      clockJumped: () => host.clockJumped(),
     })
     this.domain = {
       name: MEMBERS_DOMAIN,
@@ -154,29 +168,50 @@ export class Membership implements NewsSource {
   }
 
   get isolated(): boolean {
-    return this.#isolation.isolated
+    return this.#own.isolated
   }
 
   get counts(): Readonly<Record<string, number>> {
-    return { ...this.#counts, ...this.#healing.counts, refutations: this.#identity.refutations }
+    return {
+      ...this.#counts,
+      ...this.verdicts.counts,
+      ...this.#healing.counts,
+      ...this.#own.counts,
+      refutations: this.#identity.refutations,
+    }
   }
 
   start(): void {
     this.detector.start()
-    this.#healing.start()
   }
 
   stop(): void {
     this.#stopped = true
     this.detector.stop()
-    this.verification.stop()
-    this.#suspicions.stop()
+    this.verdicts.stop()
     this.#healing.stop()
+    this.#own.view.stop()
+    this.#identity.stop()
   }
 
   /** Makes this node known. Idempotent. */
   announce(): void {
     this.#identity.announce()
+  }
+
+  /** Whether another live process has this node's name by better right. */
+  get yielded(): boolean {
+    return this.#identity.yielded
+  }
+
+  /** Whether logs of this node may outbid what others remember of them. */
+  get mayRaise(): boolean {
+    return this.#identity.mayRaise
+  }
+
+  /** Calls back once it is clear whether a twin lives, perhaps at once. */
+  whenNameSettled(then: () => void): void {
+    this.#identity.whenSettled(then)
   }
 
   /** The log of the built-in network had to open a higher epoch: the member's is the same. */
@@ -201,10 +236,13 @@ export class Membership implements NewsSource {
   }
 
   transmitLimit(): number {
-    return this.#options.retransmitMultiplier * Math.ceil(Math.log10(this.members.liveCount + 1))
+    const { liveCount } = this.members
+    const limit = this.#options.retransmitMultiplier * Math.ceil(Math.log10(liveCount + 1))
+    return Math.floor(limit * this.verdicts.recentFailures.boost(liveCount, this.#runtime.now()))
   }
 
   pick(count: number, preferred: readonly Peer[]): Peer[] {
+    this.#own.look()
     if (preferred.length >= count) return preferred.slice(0, count)
     const others = sample(
       this.members.live,
@@ -212,10 +250,14 @@ export class Membership implements NewsSource {
       this.#random,
       (m) => !preferred.includes(m),
     )
+    const { recentFailures } = this.verdicts
+    const gone = recentFailures.draw(this.members.live.length, this.#random, this.#runtime.now())
+    if (gone !== undefined && others.length > 0) others[0] = gone
     return [...preferred, ...others]
   }
 
   mayHear(): boolean {
+    this.#own.look()
     return true
   }
 
@@ -238,12 +280,18 @@ export class Membership implements NewsSource {
 
   onAck(ack: Ack, from: string): void {
     if (!this.#pings.acked(ack, from)) return
+    this.verdicts.examiner.sighted()
     const source = this.#heard(ack.sourceId)
     if (source?.live) this.#compare(ack.members, ack.digests, source)
   }
 
   onIndirectPing(request: IndirectPing, from: string): void {
-    this.#heard(request.sourceId)
+    const source = this.#heard(request.sourceId)
+    const target = this.members.byId(request.targetId)
+    // Whoever asks about a member that failed is told what is known, besides.
+    if (source?.live && target?.verdict === 'failed' && target.record.epoch.nonce === request.targetNonce) {
+      if (this.#own.view.mayTell(target)) this.#dialogue.tell(source, target)
+    }
     this.#relay.onRequest(request, from)
   }
 
@@ -257,7 +305,7 @@ export class Membership implements NewsSource {
 
   /** Another member was heard by other means than a probe. */
   heardByStream(): void {
-    this.#isolation.heard(this.#runtime.now())
+    this.#own.heard()
   }
 
   /** Whether so much is being passed on that differences are better settled by syncs. */
@@ -265,9 +313,13 @@ export class Membership implements NewsSource {
     return this.queue.size >= BACKLOG
   }
 
-  /** Merges a record that came by gossip; what is new is passed on. */
-  learn(record: MemberRecord): void {
-    const member = this.#take(record)
+  /** Merges a record that came by gossip, in a packet from that address if it is known; what is new is passed on. */
+  learn(record: MemberRecord, from = ''): void {
+    this.#own.look()
+    // What is said of this node itself is heard from anybody, so that it can be refuted.
+    const own = record.name === this.self.name
+    const { failedVoices } = this.verdicts
+    const member = this.#take(own ? record : failedVoices.credible(record, from, this.#runtime.now()))
     if (member !== undefined) this.#spread(member, this.backlogged && saysMerelyThatItJoined(member.record))
   }
 
@@ -279,6 +331,7 @@ export class Membership implements NewsSource {
     }
     const member = this.members.get(record.name)
     if (member === undefined) return this.#admit(record)
+    this.#own.view.confirm(member)
     return member.record !== record && this.#merge(member, record) ? member : undefined
   }
 
@@ -287,12 +340,15 @@ export class Membership implements NewsSource {
   readonly #random = (): number => this.#runtime.randomUint32()
 
   get #exchangeHost(): MemberExchangeHost {
+    const { begun } = this.#own.view
     return {
-      known: () => (this.#identity.announced ? this.members.all() : this.members.others()),
+      known: () => (this.#identity.telling ? this.members.all() : this.members.others()),
       byId: (id) => this.members.byId(id),
       // What a sync brought is old news: whoever lacks it as well has the same digest to see it by.
       learn: (record) => void this.#take(record),
-      heardAll: (tell) => this.#identity.claimName(() => tell(this.self)),
+      mayTell: (member) => this.#own.view.mayTell(member),
+      heardAll: (knows) => this.#own.view.compared(knows, begun),
+      claimName: (tell) => this.#identity.claimName((own) => tell(own ? this.self : undefined)),
     }
   }
 
@@ -300,8 +356,7 @@ export class Membership implements NewsSource {
     if (this.members.size >= MAX_MEMBERS) return undefined
     const now = this.#runtime.now()
     const member = this.members.add(record, record.left ? 'left' : 'alive', now)
-    if (!record.left) this.#host.verdictChanged(member, undefined)
-    this.#settle(member, record)
+    this.verdicts.admitted(member)
     // A new peer may be the first to hear what has waited.
     if (this.queue.size > 0) this.#host.announce()
     return member
@@ -312,53 +367,15 @@ export class Membership implements NewsSource {
     if (merged === member.record) return false
     const before = member.record
     const updated = before.address !== merged.address || !sameBytes(before.metadata, merged.metadata)
-    this.#settle(member, merged)
+    this.verdicts.settle(member, merged)
     if (updated && member.live) this.#host.updated(member)
     return true
   }
 
-  /** Stores a member's record and draws the verdict that follows from it. */
-  #settle(member: Member, record: MemberRecord): void {
-    const previous = member.verdict
-    const sameLife =
-      sameEpoch(record.epoch, member.record.epoch) && record.incarnation === member.record.incarnation
-    const verdict = this.#judge(member, record, sameLife)
-    if (!sameLife || verdict !== 'suspect') {
-      this.#suspicions.end(member)
-      this.verification.cancel(member)
-    }
-    this.members.update(member, record, verdict, this.#runtime.now())
-    if (verdict === 'suspect') {
-      this.#suspicions.note(member)
-      this.verification.consider(member)
-    }
-    if (verdict !== previous) this.#host.verdictChanged(member, previous)
-  }
-
-  #judge(member: Member, record: MemberRecord, sameLife: boolean): Verdict {
-    if (record.left) return 'left'
-    if (record.hard.length === 0 && record.soft.length === 0) return 'alive'
-    if (sameLife && member.verdict === 'failed') return 'failed'
-    if (!this.#suspicions.certifies(record)) return 'suspect'
-    this.#counts.certificates++
-    return 'failed'
-  }
-
-  /** The slow path has come to its end without an answer. */
-  #expired(member: Member): void {
-    if (member.verdict !== 'suspect') return
-    this.#counts.timeouts++
-    this.verification.cancel(member)
-    this.members.update(member, member.record, 'failed', this.#runtime.now())
-    this.#host.verdictChanged(member, 'suspect')
-  }
-
   #accuse(member: Member, hard: boolean): void {
-    const record = withAccusation(member.record, this.self.id, hard)
-    if (record === member.record) return
-    this.#settle(member, record)
+    if (!this.verdicts.accuse(member, hard)) return
     this.#spread(member)
-    if (member.verdict !== 'suspect') return
+    if (member.verdict !== 'suspect' || !this.#own.view.mayTell(member)) return
     // Those who are to verify hear of it at once, and so does the suspect, who may refute.
     for (const verifier of verifiersOf(member, this.members)) {
       if (verifier !== this.self) this.#dialogue.tell(verifier, member)
@@ -367,12 +384,14 @@ export class Membership implements NewsSource {
 
   /** Queues a member's record as news. Whoever is still joining learns, and has no news to tell. */
   #spread(member: Member, oneRound = false): void {
-    if (!this.#identity.announced) return
+    if (!this.#identity.telling || !this.#own.view.mayTell(member)) return
     this.queue.put(member.name, this.#dialogue.encode(member), oneRound ? BACKLOG_TRANSMISSIONS : undefined)
     this.#host.announce()
   }
 
   #forget(member: Member): void {
+    this.#own.view.forget(member)
+    this.verdicts.forget(member)
     this.members.remove(member)
     this.queue.remove(member.name)
     this.#host.forgotten(member)
@@ -381,8 +400,18 @@ export class Membership implements NewsSource {
   #heard(sourceId: number): Member | undefined {
     const member = this.members.byId(sourceId)
     if (member === undefined || member === this.self) return undefined
-    this.#isolation.heard(this.#runtime.now())
+    this.#own.heard(member)
     return member
+  }
+
+  /** Whoever has yielded its name is no member any more: it listens, and syncs now and then. */
+  #twinFound(record: MemberRecord): void {
+    if (this.yielded) {
+      this.detector.stop()
+      this.verdicts.verification.stop()
+      this.queue.clear()
+    }
+    this.#host.twinFound(record)
   }
 
   #compare(members: number, digests: readonly ProbeDigest[], source: Member): void {
@@ -392,15 +421,10 @@ export class Membership implements NewsSource {
   #ticked(): void {
     this.#runtime.afterPendingIo(() => {
       if (this.#stopped) return
-      this.#isolation.check(this.#runtime.now(), this.#hasOthers(), this.#options.probeIntervalMs)
-      for (const suspect of this.#suspicions.suspects()) this.verification.consider(suspect)
+      this.#own.tick()
+      this.#healing.tick()
+      this.verdicts.tick()
     })
-  }
-
-  #hasOthers(): boolean {
-    if (this.members.live.length > 0) return true
-    for (const member of this.members.gone) if (member.verdict === 'failed') return true
-    return false
   }
 }
 

@@ -1,84 +1,144 @@
 import type { Runtime, Timer } from '../runtime/runtime.ts'
+import { sameEpoch } from '../wire/epoch.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
-import type { LocalHealth } from './local-health.ts'
+import type { Examination, Examiner, Findings } from './examiner.ts'
+import { FalseAlarms } from './false-alarms.ts'
+import type { Grace, JudgingTimers } from './judging-timers.ts'
 import type { Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
-import type { OpenPing, Pings } from './pings.ts'
-import { accusersNeeded, type SuspicionOptions, suspicionTimeoutMs } from './suspicion-rules.ts'
-
-export interface SuspicionsOptions extends SuspicionOptions {
-  readonly probeTimeoutMs: number
-}
+import {
+  accusersNeeded,
+  leastSuspicionMs,
+  type SuspicionOptions,
+  shortestSuspicionMs,
+  suspicionTimeoutMs,
+} from './suspicion-rules.ts'
 
 export interface SuspicionsHost {
-  ping(member: Member, ping: OpenPing): void
-  /** The time of a suspect is over, and it did not answer a last ping either. */
+  /** Whether this node takes itself for cut off, as of now. */
+  isolated(): boolean
+  /** What follows from the member's record is to be drawn anew: time or a withdrawn accusation may have changed it. */
+  review(member: Member): void
+  /** The time of a suspect is over, and it did not answer a last check either. */
   expired(member: Member): void
 }
 
 /** A member that has come back is no witness for so long; whom it accused wrongly has refuted by then. */
 const RETURN_GRACE_MS = 10_000
+/** After a last check that could not be begun. */
+const RETRY_MS = 1_000
+/** Judgement is put off in shortest suspicions, doubling up to so many. */
+const MAX_POSTPONEMENT = 8
+/** Of two members neither has a control: to be put off for ever would be to be blind. */
+const MAX_POSTPONEMENTS_ALONE = 3
 
 interface Suspicion {
   readonly startedAt: number
+  /** By how much own stalls may still lengthen it, and by how much they might at first. */
+  readonly grace: Grace
+  readonly graceMs: number
   timer: Timer | undefined
-  lastPing: OpenPing | undefined
+  lastCheck: Examination | undefined
+  postponements: number
 }
 
-/** The members under suspicion and the time that each has left on the slow path. */
+/** The members under suspicion: when a quorum suffices, and the time that each has left on the slow path. */
 export class Suspicions {
+  readonly falseAlarms: FalseAlarms = new FalseAlarms()
   readonly #runtime: Runtime
-  readonly #options: SuspicionsOptions
+  readonly #options: SuspicionOptions
   readonly #members: MemberList
-  readonly #pings: Pings
-  readonly #health: LocalHealth
+  readonly #timers: JudgingTimers
+  readonly #examiner: Examiner
   readonly #host: SuspicionsHost
   readonly #bySuspect = new Map<Member, Suspicion>()
+  /** Whom this node has accused in vain: its own accusation stays in the record and does not count here. */
+  readonly #withdrawn = new Set<Member>()
+  readonly counts = { withdrawn: 0, postponed: 0 }
 
   constructor(
     runtime: Runtime,
-    options: SuspicionsOptions,
+    options: SuspicionOptions,
     members: MemberList,
-    pings: Pings,
-    health: LocalHealth,
+    timers: JudgingTimers,
+    examiner: Examiner,
     host: SuspicionsHost,
   ) {
     this.#runtime = runtime
     this.#options = options
     this.#members = members
-    this.#pings = pings
-    this.#health = health
+    this.#timers = timers
+    this.#examiner = examiner
     this.#host = host
+  }
+
+  get size(): number {
+    return this.#bySuspect.size
   }
 
   suspects(): Iterable<Member> {
     return this.#bySuspect.keys()
   }
 
+  /** Whether anybody accuses, an accusation that this node has withdrawn apart. */
+  accused(member: Member, { hard, soft }: MemberRecord): boolean {
+    if (hard.length + soft.length === 0) return false
+    if (!this.#withdrawn.has(member)) return true
+    const { id } = this.#members.self
+    return hard.some((accuser) => accuser !== id) || soft.some((accuser) => accuser !== id)
+  }
+
   /**
    * Whether a record's hard accusers suffice to hold the member failed at once. Only accusers that this node does not
    * itself hold failed count, nor those that have just come back: what they say dates from when they were cut off.
    */
-  certifies(record: MemberRecord): boolean {
+  certifies(member: Member, record: MemberRecord): boolean {
     const needed = accusersNeeded(this.#members.liveCount)
     if (record.hard.length < needed) return false
     const settledSince = this.#runtime.now() - RETURN_GRACE_MS
     let credible = 0
     for (const id of record.hard) {
       const accuser = this.#members.byId(id)
+      if (accuser === this.#members.self && this.#withdrawn.has(member)) continue
       if (accuser?.live && accuser.returnedAt <= settledSince) credible++
     }
     return credible >= needed
+  }
+
+  /** Whether the member has been suspect for as long as recent false alarms, or an option, ask for. */
+  ripe(member: Member): boolean {
+    return this.#unripeMs(this.#bySuspect.get(member)?.startedAt ?? this.#runtime.now()) <= 0
   }
 
   /** A member has become a suspect, or has got one more accuser: its time is set anew. */
   note(member: Member): void {
     let suspicion = this.#bySuspect.get(member)
     if (suspicion === undefined) {
-      suspicion = { startedAt: this.#runtime.now(), timer: undefined, lastPing: undefined }
+      const graceMs = shortestSuspicionMs(this.#options, this.#members.liveCount)
+      suspicion = {
+        startedAt: this.#runtime.now(),
+        grace: { leftMs: graceMs },
+        graceMs,
+        timer: undefined,
+        lastCheck: undefined,
+        postponements: 0,
+      }
       this.#bySuspect.set(member, suspicion)
     }
-    if (suspicion.lastPing === undefined) this.#arm(member, suspicion, suspicion.startedAt)
+    if (suspicion.lastCheck === undefined) this.#arm(member, suspicion)
+  }
+
+  /** The member has refuted, or begun a new life: what was said of it before is past. */
+  refuted(member: Member, record: MemberRecord): void {
+    this.#withdrawn.delete(member)
+    if (record.left || !sameEpoch(record.epoch, member.record.epoch)) return
+    const accusers = countAccusers(member.record)
+    if (accusers > 0) this.falseAlarms.note(accusers, member.verdict === 'failed', this.#runtime.now())
+  }
+
+  /** This node accuses a member; says whether it had withdrawn the same before. */
+  renew(member: Member): boolean {
+    return this.#withdrawn.delete(member)
   }
 
   end(member: Member): void {
@@ -86,45 +146,94 @@ export class Suspicions {
     if (suspicion === undefined) return
     this.#bySuspect.delete(member)
     suspicion.timer?.cancel()
-    suspicion.lastPing?.close()
+    suspicion.lastCheck?.cancel()
+  }
+
+  forget(member: Member): void {
+    this.end(member)
+    this.#withdrawn.delete(member)
   }
 
   stop(): void {
     for (const member of [...this.#bySuspect.keys()]) this.end(member)
   }
 
-  #arm(member: Member, suspicion: Suspicion, from: number): void {
+  #unripeMs(startedAt: number): number {
+    const now = this.#runtime.now()
+    const falseAlarms = this.falseAlarms.recent(now)
+    return startedAt + leastSuspicionMs(this.#options, this.#members.liveCount, falseAlarms) - now
+  }
+
+  #arm(member: Member, suspicion: Suspicion): void {
+    const { startedAt, grace, graceMs } = suspicion
+    if (this.certifies(member, member.record)) {
+      // Not sooner than the platform's grain, so that rounding cannot make this a loop.
+      const delay = Math.max(1, this.#unripeMs(startedAt))
+      this.#set(suspicion, delay, { leftMs: 0 }, () => this.#host.review(member))
+      return
+    }
+    const timeout = suspicionTimeoutMs(this.#options, this.#members.liveCount, countAccusers(member.record))
+    const deadline = startedAt + timeout + graceMs - grace.leftMs
+    this.#set(suspicion, deadline - this.#runtime.now(), grace, () => this.#checkOnceMore(member, suspicion))
+  }
+
+  #set(suspicion: Suspicion, delayMs: number, grace: Grace, judge: () => void): void {
     suspicion.timer?.cancel()
-    const { hard, soft } = member.record
-    const accusers = hard.length + soft.filter((id) => !hard.includes(id)).length
-    const timeout = suspicionTimeoutMs(this.#options, this.#members.liveCount, accusers)
-    const delay = Math.max(0, from + timeout - this.#runtime.now())
-    suspicion.timer = this.#runtime.setTimer(delay, () => this.#askOnceMore(member, suspicion))
+    suspicion.timer = this.#timers.set(Math.max(0, delayMs), grace, judge)
   }
 
   /** Time alone never decides: a suspect that answers now has only been unheard. */
-  #askOnceMore(member: Member, suspicion: Suspicion): void {
-    let answered = false
-    const ping = this.#pings.open({
-      onAck: () => {
-        answered = true
-      },
+  #checkOnceMore(member: Member, suspicion: Suspicion): void {
+    const check = this.#examiner.examine(member, (findings) => {
+      suspicion.lastCheck = undefined
+      this.#conclude(member, suspicion, findings)
     })
-    suspicion.lastPing = ping
-    this.#host.ping(member, ping)
-    const timeout = this.#options.probeTimeoutMs * this.#health.factor(this.#runtime.now())
-    suspicion.timer = this.#runtime.setTimer(timeout, () => {
-      this.#runtime.afterPendingIo(() => {
-        if (this.#bySuspect.get(member) !== suspicion) return
-        ping.close()
-        suspicion.lastPing = undefined
-        if (answered) {
-          this.#arm(member, suspicion, this.#runtime.now())
-        } else {
-          this.end(member)
-          this.#host.expired(member)
-        }
-      })
-    })
+    suspicion.lastCheck = check
+    if (check !== undefined) return
+    // Nobody answers a node that is cut off; that this one does not either is known without asking.
+    if (this.#host.isolated()) this.#expire(member)
+    else this.#set(suspicion, RETRY_MS, { leftMs: 0 }, () => this.#checkOnceMore(member, suspicion))
   }
+
+  #conclude(member: Member, suspicion: Suspicion, findings: Findings): void {
+    if (findings.answered) {
+      this.#withdraw(member)
+    } else if (this.#cannotTell(suspicion, findings)) {
+      this.counts.postponed++
+      const shortest = shortestSuspicionMs(this.#options, this.#members.liveCount)
+      const delay = shortest * Math.min(MAX_POSTPONEMENT, 2 ** suspicion.postponements++)
+      this.#set(suspicion, delay, { leftMs: 0 }, () => this.#checkOnceMore(member, suspicion))
+    } else {
+      this.#expire(member)
+    }
+  }
+
+  /** Whether it may well be this node that is cut off, or the suspect that merely stands still. */
+  #cannotTell(suspicion: Suspicion, { control, hostReached }: Findings): boolean {
+    const isolated = this.#host.isolated()
+    if (this.#members.liveCount > 2) return !control && !isolated
+    if (suspicion.postponements >= MAX_POSTPONEMENTS_ALONE) return false
+    return !isolated || (hostReached && suspicion.postponements === 0)
+  }
+
+  /** The suspect has answered: this node accuses it no longer, and has no patience lost with what others say. */
+  #withdraw(member: Member): void {
+    if (member.isAccusedBy(this.#members.self.id)) {
+      this.counts.withdrawn++
+      this.#withdrawn.add(member)
+    }
+    this.end(member)
+    this.#host.review(member)
+  }
+
+  #expire(member: Member): void {
+    this.end(member)
+    this.#host.expired(member)
+  }
+}
+
+function countAccusers({ hard, soft }: MemberRecord): number {
+  let count = hard.length
+  for (const id of soft) if (!hard.includes(id)) count++
+  return count
 }

@@ -4,7 +4,7 @@ import type { SyncDomain, SyncOutcome } from '../dissemination/sync-session.ts'
 import { HearsayError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { type EntryEvent, tableOf } from '../wire/entry-event.ts'
-import { compareEpochs, type EpochId } from '../wire/epoch.ts'
+import { compareEpochs, type EpochId, epochTime } from '../wire/epoch.ts'
 import { MAX_PROBE_DIGESTS, type ProbeDigest } from '../wire/messages.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Network, type NetworkHost } from './network.ts'
@@ -40,6 +40,8 @@ export interface NetworkStateHost {
   compared(network: SyncDomain, equal: boolean, peer: Peer): void
   /** This node no longer has a network. */
   forgotten(network: string): void
+  /** Whether this node may open epochs above what others know under its name: not while that may be a twin that lives. */
+  mayRaise(): boolean
   /** The log in the built-in network opened an epoch; the member's has to be the same. */
   epochOpened(id: EpochId): void
   undecodable(network: string, table: string, key: string, owner: string, cause: unknown): void
@@ -77,6 +79,8 @@ export class NetworkState {
   readonly #byId = new Map<number, Replica>()
   #turn = 0
   #closed = false
+  /** Why this node writes no more. */
+  #lost: HearsayError | undefined
 
   constructor(runtime: Runtime, options: NetworkStateOptions, host: NetworkStateHost) {
     this.#runtime = runtime
@@ -131,6 +135,14 @@ export class NetworkState {
     }
   }
 
+  /** Another live process has this node's name by better right: the logs under it are that one's, and this node only reads. */
+  nameLost(conflict: HearsayError): void {
+    if (this.#lost !== undefined) return
+    this.#lost = conflict
+    for (const joined of [...this.#joined.values()]) joined.abort(conflict)
+    for (const replica of this.replicas()) replica.disown()
+  }
+
   onEvent(event: EntryEvent): void {
     if (event.network === BUILT_IN) this.builtIn.onEvent(event)
     else this.#replicas.get(event.network)?.onEvent(event)
@@ -178,6 +190,7 @@ export class NetworkState {
   /** The network once its state has been taken over, or none of its participants has answered in time. */
   joinNetwork(name: string, signal?: AbortSignal): Promise<Network> {
     if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
     const joined = this.#joined.get(name) ?? this.#begin(name)
     joined.waiting++
     if (signal === undefined) return joined.ready
@@ -254,7 +267,7 @@ export class NetworkState {
 
   #opened(replica: Replica, synced: boolean): Network {
     const { inheritMs } = this.#options
-    const time = Math.floor(this.#runtime.wallClock())
+    const time = epochTime(this.#runtime.wallClock())
     replica.open({ time, nonce: this.#runtime.randomUint32() }, inheritMs > 0)
     const network = new Network(replica, this.#networkHost)
     if (inheritMs > 0) network.expireInherited(inheritMs)
@@ -370,6 +383,7 @@ export class NetworkState {
       reachable: (owner) => owners.status(owner) === 'reachable',
       visible: (owner) => owners.status(owner) !== undefined && this.#withdrawal.reason(owner) === undefined,
       announce: () => this.#host.announce(),
+      mayRaise: () => this.#host.mayRaise(),
     }
   }
 
@@ -386,6 +400,9 @@ export class NetworkState {
       undecodable: (network, table, key, owner, cause) =>
         this.#host.undecodable(network, table, key, owner, cause),
       leaveNetwork: (network) => this.#leave(network),
+      checkWritable: () => {
+        if (this.#lost !== undefined) throw this.#lost
+      },
       checkTableName: (name) => this.#host.checkName('table name', name),
     }
   }

@@ -13,6 +13,8 @@ export interface NetworkHost {
   participants(network: string): readonly string[]
   undecodable(network: string, table: string, key: string, owner: string, cause: unknown): void
   leaveNetwork(network: Network): void
+  /** Throws `ERR_NAME_CONFLICT` when this node has lost its name to another one. */
+  checkWritable(): void
   /** Throws `ERR_NAME_INVALID`. */
   checkTableName(name: string): void
 }
@@ -108,6 +110,10 @@ export class Network {
       runtime: this.#host.runtime,
       replica: this.#replica,
       checkOpen: () => this.#checkOpen(),
+      checkWritable: () => {
+        this.#checkOpen()
+        this.#host.checkWritable()
+      },
       hiddenBecause: (owner) => this.#host.hiddenBecause(this.name, owner),
       undecodable: (table, key, owner, cause) => this.#host.undecodable(this.name, table, key, owner, cause),
     }

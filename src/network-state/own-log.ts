@@ -1,4 +1,4 @@
-import { compareEpochs, type EpochId } from '../wire/epoch.ts'
+import { compareEpochs, type EpochId, epochAbove } from '../wire/epoch.ts'
 import type { LogSet, VersionRow } from './log-set.ts'
 import type { Item, OwnerLog } from './owner-log.ts'
 
@@ -13,7 +13,8 @@ export class OwnLog {
    */
   constructor(logs: LogSet, owner: string, id: EpochId, inherit: boolean) {
     const before = logs.get(owner)
-    const raised = before === undefined || compareEpochs(id, before.id) > 0 ? id : above(id, before.id)
+    const raised =
+      before === undefined || compareEpochs(id, before.id) > 0 ? id : (above(id, before.id) ?? id)
     this.#logs = logs
     logs.own = owner
     this.#log = this.#open(owner, raised, inherit && before !== undefined ? openingSnapshot(before) : [])
@@ -50,7 +51,8 @@ export class OwnLog {
    * new one would win keys that others hold by right.
    */
   bump(seen: EpochId): void {
-    this.#log = this.#open(this.#log.owner, above(this.id, seen), openingSnapshot(this.#log))
+    const id = above(this.id, seen)
+    if (id !== undefined) this.#log = this.#open(this.#log.owner, id, openingSnapshot(this.#log))
   }
 
   #open(owner: string, id: EpochId, snapshot: readonly Item[]): OwnerLog {
@@ -60,9 +62,9 @@ export class OwnLog {
   }
 }
 
-/** A later life of the same writer: its nonce, and a time above both. */
-function above(own: EpochId, seen: EpochId): EpochId {
-  return { time: Math.max(own.time, seen.time) + 1, nonce: own.nonce }
+/** A later life of the same writer, above both; undefined if there is none. */
+function above(own: EpochId, seen: EpochId): EpochId | undefined {
+  return epochAbove(compareEpochs(own, seen) > 0 ? own : seen, { time: 0, nonce: own.nonce })
 }
 
 /** The entries that count, oldest first, numbered anew. */

@@ -32,6 +32,8 @@ export interface ReplicaHost {
   /** Everyone who takes part, but for this node, and can be reached. */
   peers(): readonly Peer[]
   announce(): void
+  /** Whether this node may open an epoch above one that others have seen under its name. */
+  mayRaise(): boolean
   /** The log of this node has opened a new epoch. */
   epochOpened(id: EpochId, base: number): void
   entryChanged(owner: string, key: string): void
@@ -109,12 +111,21 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.queue.clear()
   }
 
+  /** The log under this node's name is another one's from now on. */
+  disown(): void {
+    this.#own = undefined
+    this.logs.own = undefined
+    this.queue.clear()
+    this.changed()
+  }
+
   /**
    * Begins a new epoch above one that others have seen, with the same entries. Two live processes of one name would do
    * so for ever: beyond a few a minute this one stops.
    */
   bump(seen: EpochId): void {
-    if (this.#own === undefined || !this.#bumps.take(this.#host.runtime.now())) return
+    if (this.#own === undefined || !this.#host.mayRaise() || !this.#bumps.take(this.#host.runtime.now()))
+      return
     this.counts.bumps++
     this.#own.bump(seen)
     this.#epochOpened()

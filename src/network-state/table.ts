@@ -15,6 +15,8 @@ export interface TableHost {
   readonly replica: Replica
   /** Throws `ERR_CLOSED` when the network was left or the node closed. */
   checkOpen(): void
+  /** The same, and `ERR_NAME_CONFLICT` when this node has lost its name to another one. */
+  checkWritable(): void
   hiddenBecause(owner: string): 'left' | 'failed' | undefined
   /** Reports an entry that the codec could not decode. */
   undecodable(table: string, key: string, owner: string, cause: unknown): void
@@ -41,11 +43,11 @@ export class Table<V> {
   }
 
   /**
-   * Claims a key with a value, over every claim that this node sees. Throws `ERR_CLOSED`, `ERR_NAME_INVALID` (the key),
-   * `ERR_ENCODE_FAILED` or `ERR_ENTRY_TOO_LARGE`; then nothing has changed.
+   * Claims a key with a value, over every claim that this node sees. Throws `ERR_CLOSED`, `ERR_NAME_CONFLICT`,
+   * `ERR_NAME_INVALID` (the key), `ERR_ENCODE_FAILED` or `ERR_ENTRY_TOO_LARGE`; then nothing has changed.
    */
   set(key: string, value: V): void {
-    this.#host.checkOpen()
+    this.#host.checkWritable()
     const bytes = this.#encode(key, value)
     this.#declared.add(key)
     const own = this.#own(key)
@@ -56,7 +58,7 @@ export class Table<V> {
 
   /** Gives up this node's own claim to a key; says whether there was one. Other owners' claims stay. */
   delete(key: string): boolean {
-    this.#host.checkOpen()
+    this.#host.checkWritable()
     this.#checkKey(key)
     this.#declared.add(key)
     if (this.#own(key) === undefined) return false
@@ -69,7 +71,7 @@ export class Table<V> {
    * what is equal stays untouched. Throws as `set` does, before anything has changed.
    */
   replaceOwn(entries: Iterable<readonly [key: string, value: V]>): void {
-    this.#host.checkOpen()
+    this.#host.checkWritable()
     const wanted = new Map<string, Uint8Array>()
     for (const [key, value] of entries) wanted.set(key, this.#encode(key, value))
     this.#declaredWhole = true

@@ -10,6 +10,9 @@ export const REPLAY_WINDOW: number = (WORDS - 1) * WORD_BITS
 const DEFAULT_RECENT_SESSIONS = 4096
 const DEFAULT_KEPT_SESSIONS = 65_536
 
+/** Sessions remembered at most, unless the bounds are given. */
+export const MAX_SESSIONS: number = DEFAULT_RECENT_SESSIONS + DEFAULT_KEPT_SESSIONS
+
 /**
  * Sliding windows that let each sequence number of a session through once (the rings of RFC 6479). Sessions
  * are bounded: the least recently used is forgotten, except for those that `keep` protects. All windows share

@@ -43,8 +43,8 @@ export interface SecureTransportHandlers {
 export type DropCause = PacketDrop | `stream-${StreamFault}`
 
 /**
- * Everything is counted from the start, but for `streamsOpen`. Bytes are those of UDP payload and of TCP
- * payload.
+ * Everything is counted from the start, but for `streamsOpen` and `sessions`. Bytes are those of UDP payload
+ * and of TCP payload.
  */
 export interface TransportCounts {
   /** Packets that arrived, the dropped ones included. */
@@ -60,6 +60,8 @@ export interface TransportCounts {
   streamBytesOut: number
   /** Streams of either direction that exist now. */
   streamsOpen: number
+  /** Senders' sessions whose replay windows are remembered now. */
+  sessions: number
   drops: Record<DropCause, number>
 }
 
@@ -134,6 +136,7 @@ export class SecureTransport {
   /** Live: read it, do not keep it. */
   get counts(): Readonly<TransportCounts> {
     this.#counts.streamsOpen = this.#opening.size + this.#inbound.size + this.#outbound.size
+    this.#counts.sessions = this.#windows.size
     return this.#counts
   }
 
@@ -293,6 +296,7 @@ function emptyCounts(): TransportCounts {
     streamBytesIn: 0,
     streamBytesOut: 0,
     streamsOpen: 0,
+    sessions: 0,
     drops: Object.fromEntries(causes.map((cause) => [cause, 0])) as Record<DropCause, number>,
   }
 }

@@ -19,6 +19,18 @@ export function compareEpochs(a: EpochId, b: EpochId): number {
   return a.time - b.time || a.nonce - b.nonce
 }
 
+/** The time of a life that begins at this reading of the wall clock. However wrong that is, there is room above it. */
+export function epochTime(wallClock: number): number {
+  return Math.min(Math.max(1, Math.floor(wallClock)), EPOCH_TIME_LIMIT / 2)
+}
+
+/** `own` if it is later than `seen`, else the next life after that; undefined if `seen` is the very last there can be. */
+export function epochAbove(seen: EpochId, own: EpochId): EpochId | undefined {
+  if (own.time > seen.time) return own
+  if (seen.time + 1 < EPOCH_TIME_LIMIT) return { time: seen.time + 1, nonce: own.nonce }
+  return seen.nonce < 0xffff_ffff ? { time: seen.time, nonce: seen.nonce + 1 } : undefined
+}
+
 export function sameEpoch(a: EpochId, b: EpochId): boolean {
   return a.time === b.time && a.nonce === b.nonce
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { FailureDetector } from '../../src/membership/failure-detector.ts'
+import { JudgingTimers } from '../../src/membership/judging-timers.ts'
 import { LocalHealth } from '../../src/membership/local-health.ts'
 import type { Member } from '../../src/membership/member.ts'
 import { MemberList } from '../../src/membership/member-list.ts'
@@ -50,7 +51,8 @@ beforeEach(() => {
   const note = (what: Event['what'], { name }: Member): void => {
     events.push({ what, name, atMs: clock.now - start })
   }
-  detector = new FailureDetector(runtime, OPTIONS, list, new ProbeSchedule(list), pings, health, {
+  const timers = new JudgingTimers(runtime, health)
+  detector = new FailureDetector(runtime, OPTIONS, list, new ProbeSchedule(list), pings, health, timers, {
     ping: (member, ping) => {
       note('ping', member)
       const afterMs = answering(member.name) ? 2 : lateMs
@@ -123,6 +125,26 @@ describe('a probe', () => {
     expect(of('accused')[0]!.atMs - first.atMs).toBe(OPTIONS.indirectTimeoutMs)
     expect(accusations.every(({ name }) => name === 'a')).toBe(true)
     expect(pings.size).toBe(0)
+  })
+
+  it('is given the time in which this node itself stood still, but no more than its own time again', () => {
+    for (const [stallMs, extraMs] of [
+      [300, 300],
+      [60_000, OPTIONS.probeTimeoutMs + OPTIONS.indirectTimeoutMs],
+    ] as const) {
+      events.length = 0
+      answering = (name) => name !== 'a'
+      detector.start()
+      while (!of('ping').some(({ name }) => name === 'a')) clock.run(10)
+      const sentAt = of('ping').find(({ name }) => name === 'a')!.atMs
+      const patienceMs = OPTIONS.probeTimeoutMs * health.factor(clock.now)
+      clock.run(100)
+      health.noteLateness(stallMs, clock.now)
+      clock.run(patienceMs + extraMs + 100)
+      detector.stop()
+      expect(of('witness')[0]!.atMs - sentAt - patienceMs).toBeCloseTo(extraMs, 0)
+      health.stalledMs = 0
+    }
   })
 
   it('that is slow does not delay the next', () => {

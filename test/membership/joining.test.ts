@@ -18,7 +18,9 @@ let aborted: string[]
 /** Who answers, and who says no; all others are silent. */
 let answering: Set<string>
 let refusing: Set<string>
-let alone: boolean
+/** How many live as far as the node knows, and where. */
+let live: number
+let known: Set<string>
 let resolving: Promise<void> | undefined
 
 beforeEach(() => {
@@ -27,7 +29,8 @@ beforeEach(() => {
   aborted = []
   answering = new Set()
   refusing = new Set()
-  alone = true
+  live = 1
+  known = new Set()
   resolving = undefined
   const runtime: Runtime = {
     ...clock.outside(1),
@@ -39,7 +42,8 @@ beforeEach(() => {
   }
   joining = new Joining(runtime, OPTIONS, {
     isSelf: (address) => address === SELF,
-    alone: () => alone,
+    liveCount: () => live,
+    knows: (address) => known.has(address),
     sync: (address, onEnd) => {
       contacted.push(address)
       const end = (ok: boolean): void => {
@@ -85,8 +89,9 @@ async function ending<T>(promise: Promise<T>, ms: number): Promise<Ending<T>> {
 
 async function run(ms: number): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve()
-  for (let done = 0; done < ms; done += 10) {
-    clock.run(Math.min(10, ms - done))
+  const step = ms < 60_000 ? 10 : 500
+  for (let done = 0; done < ms; done += step) {
+    clock.run(Math.min(step, ms - done))
     for (let i = 0; i < 20; i++) await Promise.resolve()
   }
 }
@@ -189,17 +194,56 @@ describe('joining is given up', () => {
 })
 
 describe('in the background', () => {
-  it('seeds are tried again while the node is alone, and no more when it is not', async () => {
+  it('all seeds are tried again while the node is alone, at intervals that back off', async () => {
+    joining.start([A, B])
+    await run(20 * 60_000)
+    const early = contacted.length
+    expect(new Set(contacted)).toEqual(new Set([A, B]))
+    expect(early / 2).toBeGreaterThan(60)
+    expect(early / 2).toBeLessThan(120)
+    await run(5 * 3_600_000)
+    const before = contacted.length
+    await run(3_600_000)
+    expect((contacted.length - before) / 2).toBeGreaterThan(25)
+    expect((contacted.length - before) / 2).toBeLessThan(35)
+  })
+
+  it('one seed where nobody is known to live is tried again when it is not, by all nodes together as often', async () => {
+    live = 4
+    known = new Set([A])
+    joining.start([A, B, SELF])
+    await run(20 * 60_000)
+    expect(new Set(contacted)).toEqual(new Set([B]))
+    expect(contacted.length).toBeGreaterThan(20)
+    expect(contacted.length).toBeLessThan(35)
+  })
+
+  it('a seed that is known to live costs nothing', async () => {
+    live = 3
+    known = new Set([A, B])
+    joining.start([A, B, SELF])
+    await run(3_600_000)
+    expect(contacted).toEqual([])
+  })
+
+  it('no node of many waits for its turn for ever: it may be the only one that has seeds', async () => {
+    live = 10_000
     joining.start([A])
-    await run(3 * 1.25 * OPTIONS.healIntervalMs + 2 * OPTIONS.joinTimeoutMs)
-    const tries = contacted.length
-    expect(tries).toBeGreaterThanOrEqual(2)
-    alone = false
-    await run(10 * OPTIONS.healIntervalMs)
-    expect(contacted.length).toBe(tries)
-    alone = true
-    await run(2 * OPTIONS.healIntervalMs)
-    expect(contacted.length).toBeGreaterThan(tries)
+    await run(130 * OPTIONS.healIntervalMs)
+    expect(contacted).toEqual([A])
+  })
+
+  it('seeds are tried as often as at first again when a member was lost', async () => {
+    live = 2
+    joining.start([A])
+    await run(6 * 3_600_000)
+    contacted = []
+    await run(600_000)
+    expect(contacted.length).toBeLessThan(6)
+    joining.lost()
+    contacted = []
+    await run(600_000)
+    expect(contacted.length).toBeGreaterThan(20)
   })
 
   it('a function is asked anew at every try, and may fail', async () => {

@@ -24,6 +24,10 @@ class Host implements MemberExchangeHost {
   /** What is to happen once all was heard; at once by default. */
   onHeardAll: (tell: (self: Member | undefined) => void) => void = (tell) => tell(this.list.self)
   readonly learnt: string[] = []
+  /** Names of members that must not be told of. */
+  readonly heldBack = new Set<string>()
+  /** Which of its members the other side knows of, as it appeared once all was heard. */
+  knownToPeer: string[] | undefined
 
   constructor(name: string) {
     this.list = new MemberList(recordOf(name))
@@ -54,7 +58,15 @@ class Host implements MemberExchangeHost {
     }
   }
 
-  heardAll(tell: (self: Member | undefined) => void): void {
+  mayTell(member: Member): boolean {
+    return !this.heldBack.has(member.name)
+  }
+
+  heardAll(knows: (id: number) => boolean): void {
+    this.knownToPeer = [...this.list.others()].filter(({ id }) => knows(id)).map(({ name }) => name)
+  }
+
+  claimName(tell: (self: Member | undefined) => void): void {
     this.onHeardAll(tell)
   }
 
@@ -237,6 +249,45 @@ describe('a node that joins', () => {
     joining.close()
     tell(a.list.self)
     expect([joining.next(), woken]).toEqual([undefined, 0])
+  })
+})
+
+describe('a node with an old view', () => {
+  function sides(): { stale: Host; peer: Host } {
+    const stale = new Host('stale')
+    const peer = new Host('peer')
+    const before = recordOf('changed')
+    for (const name of ['same', 'ghost']) stale.put(recordOf(name))
+    stale.put(before)
+    stale.put(recordOf('wrongly failed', { hard: [stale.list.self.id] }), true)
+    peer.put(recordOf('same'))
+    peer.put({ ...before, incarnation: 1 })
+    peer.put(recordOf('wrongly failed'))
+    peer.put(recordOf('new'))
+    for (const { name } of stale.list.others()) stale.heldBack.add(name)
+    return { stale, peer }
+  }
+
+  it.each([['initiator'], ['responder']])('tells as %s of itself alone, and learns all', (role) => {
+    const { stale, peer } = sides()
+    const outcome = role === 'initiator' ? exchange(stale, peer) : exchange(peer, stale)
+    expect(outcome.done).toEqual([true, true])
+    expect(peer.learnt).toEqual(['stale'])
+    expect(stale.learnt.sort()).toEqual(['changed', 'new', 'peer', 'wrongly failed'])
+  })
+
+  it.each([['initiator'], ['responder']])('finds out as %s whom the other side knows', (role) => {
+    const { stale, peer } = sides()
+    if (role === 'initiator') exchange(stale, peer)
+    else exchange(peer, stale)
+    expect(stale.knownToPeer?.sort()).toEqual(['changed', 'new', 'peer', 'same', 'wrongly failed'])
+  })
+
+  it('tells in the same session whatever may be told once all was heard', () => {
+    const { stale, peer } = sides()
+    stale.heardAll = () => stale.heldBack.delete('wrongly failed')
+    exchange(stale, peer)
+    expect(peer.learnt.sort()).toEqual(['stale', 'wrongly failed'])
   })
 })
 

@@ -7,7 +7,7 @@ import { answerByStream, pingByStream, STREAM_PING } from '../../src/membership/
 import type { ScopedRuntime } from '../../src/runtime/scoped-runtime.ts'
 import type { FrameHandlers, FrameStream } from '../../src/security/frames.ts'
 import { Reader } from '../../src/wire/bytes.ts'
-import type { EpochId } from '../../src/wire/epoch.ts'
+import { type EpochId, epochTime } from '../../src/wire/epoch.ts'
 import { type MemberRecord, readMemberRecord } from '../../src/wire/member-record.ts'
 import {
   MESSAGE,
@@ -28,6 +28,7 @@ export const OPTIONS: MembershipOptions = {
   verifyTimeoutMs: 500,
   suspicionMultiplier: 4,
   suspicionMaxMultiplier: 6,
+  minSuspicionMs: 0,
   retransmitMultiplier: 4,
   isolationTimeoutMs: 3_000,
   healIntervalMs: 10_000,
@@ -168,9 +169,12 @@ export class MemberNode {
   readonly membership: Membership
   readonly happenings: Happening[] = []
   readonly updates: string[] = []
+  /** What was to be reported of others, in order. */
+  readonly reports: string[] = []
   readonly twins: MemberRecord[] = []
   readonly raised: EpochId[] = []
   readonly forgotten: string[] = []
+  jumps = 0
   readonly antiEntropy: AntiEntropy
   readonly #runtime: ScopedRuntime
   readonly #gossip: Gossip
@@ -196,7 +200,7 @@ export class MemberNode {
     const self: MemberRecord = {
       name,
       address,
-      epoch: { time: runtime.wallClock(), nonce: runtime.randomUint32() },
+      epoch: { time: epochTime(runtime.wallClock()), nonce: runtime.randomUint32() },
       incarnation: 0,
       left: false,
       metadata: new Uint8Array(0),
@@ -224,10 +228,18 @@ export class MemberNode {
       measured() {},
       verdictChanged: (member) =>
         this.#note({ what: member.verdict, name: member.name, atMs: world.clock.now }),
+      statusChanged: (member) =>
+        this.reports.push(`${member.name} ${this.membership.verdicts.statusOf(member)}`),
       updated: (member) => this.updates.push(member.name),
       forgotten: (member) => this.forgotten.push(member.name),
       isolationChanged: (isolated) =>
         this.#note({ what: isolated ? 'isolated' : 'reconnected', atMs: world.clock.now }),
+      clockJumped: () => this.jumps++,
+      sync: (member, onEnd) =>
+        this.antiEntropy.sync(member.address, ({ ok }) => {
+          if (ok && this.running) this.membership.heardByStream()
+          onEnd(ok)
+        }),
       epochRaised: (epoch) => this.raised.push(epoch),
       twinFound: (record) => this.twins.push(record),
     })
@@ -285,7 +297,7 @@ export class MemberNode {
       if (type === MESSAGE.ack) this.membership.onAck(readAck(payload), from)
       if (type === MESSAGE.indirectPing) this.membership.onIndirectPing(readIndirectPing(payload), from)
       if (type === MESSAGE.nack) this.membership.onNack(readNack(payload))
-      if (type === MESSAGE.member) this.membership.learn(readMemberRecord(payload))
+      if (type === MESSAGE.member) this.membership.learn(readMemberRecord(payload), from)
       return !payload.failed
     })
   }

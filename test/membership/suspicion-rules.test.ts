@@ -1,8 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { accusersNeeded, suspicionTimeoutMs } from '../../src/membership/suspicion-rules.ts'
+import { accusersNeeded, leastSuspicionMs, suspicionTimeoutMs } from '../../src/membership/suspicion-rules.ts'
 
-const OPTIONS = { probeIntervalMs: 1_000, suspicionMultiplier: 4, suspicionMaxMultiplier: 6 }
+const OPTIONS = {
+  probeIntervalMs: 1_000,
+  probeTimeoutMs: 500,
+  indirectTimeoutMs: 500,
+  verifyTimeoutMs: 500,
+  suspicionMultiplier: 4,
+  suspicionMaxMultiplier: 6,
+  minSuspicionMs: 0,
+  isolationTimeoutMs: 3_000,
+}
 
 describe('accusers needed', () => {
   it.each([
@@ -28,8 +37,9 @@ describe('accusers needed', () => {
 
 describe('the time of a suspect on the slow path', () => {
   it.each([
-    // Whoever has nobody to confirm does not wait for it.
-    [2, 1, 4_000],
+    // Of two, nobody can confirm: half the shortest time, the last check included.
+    [2, 1, 1_500],
+    [1, 1, 1_500],
     [3, 1, 24_000],
     [3, 2, 4_000],
     [10, 1, 24_000],
@@ -53,8 +63,40 @@ describe('the time of a suspect on the slow path', () => {
         if (n >= 4 && m >= n) {
           expect(suspicionTimeoutMs(OPTIONS, m, accusers)).toBeGreaterThanOrEqual(timeout)
         }
-        expect(timeout).toBeGreaterThanOrEqual(4_000)
+        expect(timeout).toBeGreaterThanOrEqual(n === 2 ? 1_500 : 4_000)
       }),
     )
+  })
+})
+
+describe('the time of one of two', () => {
+  it('does not end before the other would take itself for isolated', () => {
+    for (const isolationTimeoutMs of [100, 3_000, 10_000]) {
+      const timeout = suspicionTimeoutMs({ ...OPTIONS, isolationTimeoutMs }, 2, 1)
+      // From the last answer: the stages of the probe, the suspicion, the last check.
+      expect(500 + 500 + timeout + 500).toBeGreaterThanOrEqual(isolationTimeoutMs)
+    }
+  })
+})
+
+describe('the least time of a suspect', () => {
+  it('is none in a quiet cluster, nor after one false alarm', () => {
+    expect(leastSuspicionMs(OPTIONS, 100, 0)).toBe(0)
+    expect(leastSuspicionMs(OPTIONS, 100, 1)).toBe(0)
+  })
+
+  it('grows by half a second with each false alarm more, up to the shortest time of the slow path', () => {
+    expect(leastSuspicionMs(OPTIONS, 100, 2)).toBe(500)
+    expect(leastSuspicionMs(OPTIONS, 100, 5)).toBe(2_000)
+    expect(leastSuspicionMs(OPTIONS, 100, 1_000)).toBe(8_000)
+    expect(leastSuspicionMs(OPTIONS, 10, 1_000)).toBe(4_000)
+  })
+
+  it('is what the options ask for, if that is more', () => {
+    const patient = { ...OPTIONS, minSuspicionMs: 5_000 }
+    expect(leastSuspicionMs(patient, 100, 0)).toBe(5_000)
+    expect(leastSuspicionMs(patient, 100, 1_000)).toBe(8_000)
+    expect(suspicionTimeoutMs(patient, 2, 1)).toBe(5_000)
+    expect(suspicionTimeoutMs(patient, 10, 3)).toBe(5_000)
   })
 })

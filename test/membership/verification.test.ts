@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { Examiner } from '../../src/membership/examiner.ts'
+import { JudgingTimers } from '../../src/membership/judging-timers.ts'
 import { LocalHealth } from '../../src/membership/local-health.ts'
 import { type Member, withAccusation } from '../../src/membership/member.ts'
 import { MemberList } from '../../src/membership/member-list.ts'
@@ -94,10 +96,10 @@ describe('a verifier', () => {
   let x: Member
 
   /** A node that is a verifier of `x` if it is the best one there is. */
-  function setUp(best: boolean): void {
+  function setUp(best: boolean, name?: string): void {
     const ranking = verifierNames(listOf('n0'), 'n5')
     const others = NAMES.filter((name) => name !== 'n5' && !ranking.includes(name))
-    list = listOf(best ? ranking[0]! : others[0]!)
+    list = listOf(name ?? (best ? ranking[0]! : others[0]!))
     x = list.get('n5')!
     clock = new TestClock()
     const start = clock.now
@@ -107,7 +109,10 @@ describe('a verifier', () => {
     accusations = []
     answering = (name) => name !== 'n5'
     reached = false
-    verification = new Verification(runtime, { verifyTimeoutMs: VERIFY_MS }, list, pings, new LocalHealth(), {
+    const health = new LocalHealth()
+    const timers = new JudgingTimers(runtime, health)
+    const options = { probeTimeoutMs: 500, indirectTimeoutMs: 500, verifyTimeoutMs: VERIFY_MS }
+    const examiner = new Examiner(runtime, options, list, pings, health, timers, {
       ping: (member, { token }: OpenPing) => {
         sent.push({ name: member.name, atMs: clock.now - start })
         const ack = { token, sourceId: 0, members: 0, digests: [], coordinate: new Uint8Array(0) }
@@ -115,10 +120,10 @@ describe('a verifier', () => {
       },
       witness: (_, timeoutMs, onResult) =>
         void clock.schedule(reached ? 2 : timeoutMs - 1, () => onResult(reached)),
-      accuse: (member, hard) => {
-        accusations.push({ hard, atMs: clock.now - start })
-        list.update(member, withAccusation(member.record, list.self.id, hard), member.verdict, 0)
-      },
+    })
+    verification = new Verification(runtime, list, examiner, (member, hard) => {
+      accusations.push({ hard, atMs: clock.now - start })
+      list.update(member, withAccusation(member.record, list.self.id, hard), member.verdict, 0)
     })
   }
 
@@ -161,12 +166,15 @@ describe('a verifier', () => {
     }
   })
 
-  it('says nothing when it was answered, and looks again while the suspicion stands', () => {
+  it('says nothing when it was answered, and looks again every two seconds while the suspicion stands', () => {
     answering = () => true
     consider()
     clock.run(60_000)
     expect(accusations).toEqual([])
-    expect(verification.counts.answered).toBeGreaterThan(3)
+    const starts = sent.filter(({ name }) => name === 'n5').map(({ atMs }) => atMs)
+    const gaps = starts.slice(1).map((at, i) => Math.round(at - starts[i]! - VERIFY_MS / 3))
+    expect(new Set(gaps)).toEqual(new Set([2_000]))
+    expect(verification.counts.answered).toBe(starts.length)
     list.update(x, x.record, 'alive', 0)
     verification.cancel(x)
     const before = sent.length
@@ -185,6 +193,24 @@ describe('a verifier', () => {
     suspect(list, 'n5', [list.self.name])
     verification.consider(x)
     expect(sent).toEqual([])
+  })
+
+  it('takes the place of one that is gone', () => {
+    const ranking = verifierNames(listOf('n0'), 'n5')
+    const [next] = NAMES.filter((name) => name !== 'n5' && !ranking.includes(name)).filter((name) => {
+      const without = listOf('n0')
+      without.update(without.get(ranking[5]!)!, recordOf(ranking[5]!), 'failed', 0)
+      return verifierNames(without, 'n5').includes(name)
+    })
+    setUp(false, next)
+    consider()
+    expect(sent).toEqual([])
+    verification.consider(x)
+    expect(sent).toEqual([])
+    const gone = list.get(ranking[5]!)!
+    list.update(gone, gone.record, 'failed', 0)
+    verification.consider(x)
+    expect(sent.map(({ name }) => name)).toContain('n5')
   })
 
   it('looks at one suspect once at a time', () => {

@@ -186,7 +186,9 @@ function memberFrames(): Vector[] {
     known: () => list.all(),
     byId: (id: number) => list.byId(id),
     learn: () => {},
-    heardAll: (tell: (self: typeof list.self | undefined) => void) => tell(list.self),
+    mayTell: () => true,
+    heardAll: () => {},
+    claimName: (tell: (self: typeof list.self | undefined) => void) => tell(list.self),
   }
   const initiator = new MemberExchange('initiator', host, () => {})
   const summary = initiator.next()!
