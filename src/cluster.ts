@@ -119,7 +119,9 @@ export class Cluster {
       name: options.name,
       domains: () => this.#domains(),
       connect: (to, handlers) => transport.connect(to, handlers),
-      randomPeer: () => this.#membership.randomPeer(),
+      randomPeer: (domain) =>
+        (domain === undefined ? undefined : this.#networkState.randomPeer(domain)) ??
+        this.#membership.randomPeer(),
       gossiping: () => this.#gossip.busy,
       backlogged: (domain) =>
         domain === this.#membership.domain.name

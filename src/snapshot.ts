@@ -11,6 +11,8 @@ export const EVENT_OF: {
   left: 'member-left',
 }
 
+const NO_METADATA = new Uint8Array(0)
+
 /** A member as outsiders see it at this moment; its status need not be the verdict (quarantine). */
 export function snapshot(member: Member, status: Verdict): MemberSnapshot {
   const { name, address, metadata, epoch, incarnation } = member.record
@@ -18,7 +20,7 @@ export function snapshot(member: Member, status: Verdict): MemberSnapshot {
     name,
     address,
     status,
-    metadata: metadata.slice(),
+    metadata: metadata.length === 0 ? NO_METADATA : metadata.slice(),
     epoch,
     incarnation,
   })

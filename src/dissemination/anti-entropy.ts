@@ -16,8 +16,8 @@ export interface SyncHost {
   /** What this node can bring to agreement now, in the order in which it has to be done. */
   domains(): readonly SyncDomain[]
   connect(to: string, handlers: FrameHandlers): FrameStream
-  /** A random live peer for the periodic exchange. */
-  randomPeer(): Peer | undefined
+  /** A random live peer; with a domain, one that has it, too. */
+  randomPeer(domain?: string): Peer | undefined
   /** Whether news that would explain a difference still travel. */
   gossiping(): boolean
   /** Whether so many news of a domain wait that syncs have to help. */
@@ -32,6 +32,13 @@ const OPENING: Uint8Array = Uint8Array.of(STREAM_SYNC)
 const MISMATCHES_BELIEVED = 3
 /** While gossip alone cannot keep up, mismatches are settled at most this often, with jitter. */
 const BACKLOG_INTERVAL_MS = 300
+/**
+ * After a session that moved more than gossip can carry, the next peer is asked this much later, with jitter: so that whoever has
+ * much to pass on, or may still lack much, spreads it by streams, until a session finds little.
+ */
+const STREAM_ROUND_MS = 100
+/** Such sessions in a row, at most: what differs for other reasons is left to the slower ways. */
+const MOST_STREAM_ROUNDS = 16
 
 export interface SyncHandle {
   /** Ends the session at once; its outcome still comes. */
@@ -39,8 +46,8 @@ export interface SyncHandle {
 }
 
 /**
- * Decides when to compare state with whom, and runs the sessions: on demand, when a digest on a probe differs, and
- * periodically.
+ * Decides when to compare state with whom, and runs the sessions: on demand, when a digest on a probe differs,
+ * in rounds while much is on its way, and periodically.
  */
 export class AntiEntropy {
   readonly #runtime: Runtime
@@ -48,6 +55,8 @@ export class AntiEntropy {
   readonly #host: SyncHost
   readonly #mismatches = new Map<string, { count: number; notBefore: number }>()
   #timer: Timer | undefined
+  #roundTimer: Timer | undefined
+  #rounds = 0
   #healing = false
   #stopped = false
   /** Sessions by outcome, and why they were begun. */
@@ -66,6 +75,7 @@ export class AntiEntropy {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#roundTimer?.cancel()
   }
 
   /** Compares all state with the node at an address; `onEnd` comes exactly once, never from within this call. */
@@ -75,6 +85,7 @@ export class AntiEntropy {
       timeout.cancel()
       this.counts[outcome.ok ? 'completed' : 'failed']++
       onEnd(outcome)
+      this.#goOn(outcome)
     })
     const stream = this.#host.connect(to, {
       onOpen: () => {
@@ -90,9 +101,10 @@ export class AntiEntropy {
   /** Serves a session that a peer has begun; the opening byte was read already. */
   accept(stream: FrameStream): FrameHandlers {
     this.counts.accepted++
-    const session = new SyncSession('responder', this.#host.name, this.#host.domains(), () =>
-      timeout.cancel(),
-    )
+    const session = new SyncSession('responder', this.#host.name, this.#host.domains(), (outcome) => {
+      timeout.cancel()
+      this.#goOn(outcome)
+    })
     const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => stream.destroy())
     session.start(stream)
     return { onOpen() {}, ...handlersOf(session) }
@@ -121,15 +133,34 @@ export class AntiEntropy {
     state.count = 0
     const intervalMs = backlogged ? BACKLOG_INTERVAL_MS : domain.mismatchIntervalMs
     state.notBefore = now + intervalMs * (0.75 + 0.5 * this.#fraction())
+    this.#heal(peer)
+  }
+
+  /** Forgets what was noted about a domain that this node no longer has. */
+  forget(domain: string): void {
+    this.#mismatches.delete(domain)
+  }
+
+  #heal(peer: Peer): void {
     this.#healing = true
     this.sync(peer.address, () => {
       this.#healing = false
     })
   }
 
-  /** Forgets what was noted about a domain that this node no longer has. */
-  forget(domain: string): void {
-    this.#mismatches.delete(domain)
+  /** A stream round: whatever was much for this session may be news to others, too. */
+  #goOn({ bulk }: SyncOutcome): void {
+    if (bulk === undefined) {
+      if (this.#roundTimer === undefined) this.#rounds = 0
+      return
+    }
+    if (this.#stopped || this.#roundTimer !== undefined || this.#rounds >= MOST_STREAM_ROUNDS) return
+    this.#rounds++
+    this.#roundTimer = this.#runtime.setTimer(STREAM_ROUND_MS * (0.75 + 0.5 * this.#fraction()), () => {
+      this.#roundTimer = undefined
+      const peer = this.#host.randomPeer(bulk)
+      if (peer !== undefined && !this.#healing) this.#heal(peer)
+    })
   }
 
   #armPeriodic(): void {

@@ -5,7 +5,7 @@ export interface Broadcast {
   readonly bytes: Uint8Array
   /** Done after so many transmissions, or after as many as the network's size asks for if that is less. */
   readonly limit: number
-  transmissions: number
+  readonly transmissions: number
 }
 
 /** What does not fit is passed over this often before a selection ends, so that a long queue costs a bounded walk. */
@@ -15,11 +15,12 @@ const MAX_MISFITS = 16
  * News that wait to be spread: fewest transmissions first, then oldest. Newer news of the same key replace what
  * waits, in constant time.
  *
- * One tier per number of transmissions, each a `Map` in order of arrival, so that order needs no sorting.
+ * One tier per number of transmissions, each a list in order of arrival, so that order needs no sorting.
  */
 export class BroadcastQueue {
-  readonly #tiers: Map<string, Broadcast>[] = []
-  readonly #byKey = new Map<string, Broadcast>()
+  /** A ring each, by its head. */
+  readonly #tiers: Link[] = []
+  readonly #byKey = new Map<string, Waiting>()
   readonly #capacity: number
   /** How many news were dropped unsent or partly sent because the queue was full; anti-entropy carries those. */
   dropped = 0
@@ -34,20 +35,23 @@ export class BroadcastQueue {
 
   /** Whether anything waits that has never been sent. */
   get hasFresh(): boolean {
-    return (this.#tiers[0]?.size ?? 0) > 0
+    const unsent = this.#tiers[0]
+    return unsent !== undefined && unsent.next !== unsent
   }
 
   put(key: string, bytes: Uint8Array, limit: number = Number.POSITIVE_INFINITY): void {
     this.remove(key)
     if (this.#byKey.size >= this.#capacity) this.#dropMostSent()
-    this.#insert({ key, bytes, limit, transmissions: 0 })
+    const waiting = new Waiting(key, bytes, limit)
+    this.#byKey.set(key, waiting)
+    this.#enter(waiting)
   }
 
   remove(key: string): void {
     const present = this.#byKey.get(key)
     if (present === undefined) return
     this.#byKey.delete(key)
-    this.#tiers[present.transmissions]!.delete(key)
+    present.leave()
   }
 
   clear(): void {
@@ -60,11 +64,12 @@ export class BroadcastQueue {
     const selected: Broadcast[] = []
     let room = maxBytes
     let misfits = 0
-    for (const tier of this.#tiers) {
-      for (const broadcast of tier.values()) {
-        if (broadcast.bytes.length <= room) {
-          selected.push(broadcast)
-          room -= broadcast.bytes.length
+    for (const head of this.#tiers) {
+      for (let link = head.next; link !== head; link = link.next) {
+        const waiting = link as Waiting
+        if (waiting.bytes.length <= room) {
+          selected.push(waiting)
+          room -= waiting.bytes.length
         } else if (++misfits >= MAX_MISFITS) {
           return selected
         }
@@ -77,26 +82,63 @@ export class BroadcastQueue {
   /** Counts `copies` transmissions of each; what has reached `limit` is done and goes. */
   markSent(broadcasts: readonly Broadcast[], copies: number, limit: number): void {
     for (const broadcast of broadcasts) {
-      if (this.#byKey.get(broadcast.key) !== broadcast) continue
-      this.remove(broadcast.key)
-      broadcast.transmissions += copies
-      if (broadcast.transmissions < Math.min(limit, broadcast.limit)) this.#insert(broadcast)
+      const waiting = this.#byKey.get(broadcast.key)
+      // Newer news of the key may wait in its place.
+      if (waiting === undefined || waiting !== broadcast) continue
+      waiting.leave()
+      waiting.transmissions += copies
+      if (waiting.transmissions < Math.min(limit, waiting.limit)) this.#enter(waiting)
+      else this.#byKey.delete(waiting.key)
     }
   }
 
-  #insert(broadcast: Broadcast): void {
-    while (this.#tiers.length <= broadcast.transmissions) this.#tiers.push(new Map())
-    this.#tiers[broadcast.transmissions]!.set(broadcast.key, broadcast)
-    this.#byKey.set(broadcast.key, broadcast)
+  #enter(waiting: Waiting): void {
+    while (this.#tiers.length <= waiting.transmissions) this.#tiers.push(new Link())
+    waiting.enter(this.#tiers[waiting.transmissions]!)
   }
 
   #dropMostSent(): void {
     for (let i = this.#tiers.length - 1; i >= 0; i--) {
-      const first = this.#tiers[i]!.keys().next()
-      if (first.done) continue
-      this.remove(first.value)
+      const head = this.#tiers[i]!
+      if (head.next === head) continue
+      this.remove((head.next as Waiting).key)
       this.dropped++
       return
     }
+  }
+}
+
+/** An element of a ring; alone, a ring of its own. */
+class Link {
+  next: Link = this
+  previous: Link = this
+
+  /** Goes to the end of the ring that begins at `head`. */
+  enter(head: Link): void {
+    this.previous = head.previous
+    this.next = head
+    this.previous.next = this
+    head.previous = this
+  }
+
+  leave(): void {
+    this.previous.next = this.next
+    this.next.previous = this.previous
+    this.next = this
+    this.previous = this
+  }
+}
+
+class Waiting extends Link implements Broadcast {
+  readonly key: string
+  readonly bytes: Uint8Array
+  readonly limit: number
+  transmissions = 0
+
+  constructor(key: string, bytes: Uint8Array, limit: number) {
+    super()
+    this.key = key
+    this.bytes = bytes
+    this.limit = limit
   }
 }

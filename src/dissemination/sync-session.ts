@@ -15,8 +15,8 @@ export interface SyncDomain {
   /** It is synced because of a mismatch at most this often, ms. */
   readonly mismatchIntervalMs: number
   digest(): Digest
-  /** Begins an exchange. `wake` is to be called when `next` has something again after it had nothing. */
-  open(role: SyncRole, wake: () => void): SyncExchange
+  /** Begins an exchange with the node named. `wake` is to be called when `next` has something again after it had nothing. */
+  open(role: SyncRole, wake: () => void, peer: string): SyncExchange
 }
 
 export type SyncRole = 'initiator' | 'responder'
@@ -35,6 +35,8 @@ export interface SyncExchange {
 
 const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
+/** An exchange of more bytes than this, either way, moves more than a packet of gossip does. */
+const BULK_BYTES = 1_400
 /** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
 const MAX_DOMAINS = 512
 
@@ -45,6 +47,8 @@ export interface SyncOutcome {
   readonly peer: string | undefined
   /** Names of the domains that both sides have. */
   readonly common: readonly string[]
+  /** The domain of which the most was exchanged, if that is more than a packet carries. */
+  readonly bulk?: string
   readonly error: Error | undefined
 }
 
@@ -64,6 +68,9 @@ export class SyncSession {
   /** What is still to be exchanged, the present one first. */
   #pending: SyncDomain[] = []
   #exchange: SyncExchange | undefined
+  /** The domain of the present exchange, and the bytes of its frames. */
+  #exchanged = { domain: '', bytes: 0 }
+  #bulk = { domain: '', bytes: BULK_BYTES }
   #greeted = false
   /** The stream is full until it says that it has drained. */
   #blocked = false
@@ -123,14 +130,16 @@ export class SyncSession {
     this.#exchange?.close()
     // Only the good end of the stream says that the last frames have arrived, too.
     const ok = this.#finished && error === undefined
-    this.#onEnd({ ok, peer: this.#peer, common: this.#common, error })
+    const bulk = this.#bulk.domain === '' ? undefined : { bulk: this.#bulk.domain }
+    this.#onEnd({ ok, peer: this.#peer, common: this.#common, ...bulk, error })
   }
 
   #take(frame: Reader): boolean {
     const type = frame.u8()
     if (type === FRAME_HELLO && !this.#greeted) return this.#hear(frame)
-    if (type === FRAME_EXCHANGE && this.#exchange !== undefined) return this.#exchange.receive(frame)
-    return false
+    if (type !== FRAME_EXCHANGE || this.#exchange === undefined) return false
+    this.#exchanged.bytes += frame.remaining
+    return this.#exchange.receive(frame)
   }
 
   #hear(frame: Reader): boolean {
@@ -166,9 +175,11 @@ export class SyncSession {
   #openNext(): void {
     this.#exchange?.close()
     this.#exchange = undefined
+    if (this.#exchanged.bytes > this.#bulk.bytes) this.#bulk = this.#exchanged
     const domain = this.#pending.shift()
     if (domain !== undefined) {
-      this.#exchange = domain.open(this.#role, () => this.pump())
+      this.#exchanged = { domain: domain.name, bytes: 0 }
+      this.#exchange = domain.open(this.#role, () => this.pump(), this.#peer ?? '')
       return
     }
     this.#finished = true
@@ -180,6 +191,7 @@ export class SyncSession {
     const frame = new Uint8Array(payload.length + 1)
     frame[0] = FRAME_EXCHANGE
     frame.set(payload, 1)
+    this.#exchanged.bytes += payload.length
     return this.#stream!.send(frame)
   }
 }

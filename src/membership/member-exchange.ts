@@ -1,19 +1,22 @@
 import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
 import { type Reader, Writer } from '../wire/bytes.ts'
 import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
+import { BUCKETS, BucketSet, bucketOf } from './buckets.ts'
 import { type Member, memberId } from './member.ts'
-import { MAX_MEMBERS } from './member-list.ts'
+import { MAX_MEMBERS, type MemberList } from './member-list.ts'
 
 /** What an exchange needs of the members at its node. */
 export interface MemberExchangeHost {
-  /** All members whose records may be named to others. */
-  known(): Iterable<Member>
-  byId(id: number): Member | undefined
-  learn(record: MemberRecord): void
+  readonly members: MemberList
+  /** Whether a member may be named to others: not this node itself before it has claimed its name. */
+  mayName(member: Member): boolean
   /** Whether what this node knows of a member may be told: not so while its view is old. */
   mayTell(member: Member): boolean
   /** Everything that the other side knows was heard; `knows` says of which ids that is anything. */
   heardAll(knows: (id: number) => boolean): void
+  learn(record: MemberRecord): void
+  /** The other side's own record, which it may have told nobody else. */
+  hearNews(record: MemberRecord): void
   /**
    * The initiator is to tell what it knows. Calls back, at once or later, when its own record may be told, or may not; never, if it
    * has not begun and another process uses its name.
@@ -25,33 +28,45 @@ const SUMMARY = 1
 const RECORDS = 2
 const WANTED = 3
 const END = 4
+const SUMS = 5
+const DIFFERING = 6
+/** With so many members it pays to find out first in which buckets there is anything to tell. */
+const SUMS_FROM = BUCKETS
 /** Entries of a summary or of a list of wanted ids in one frame, and bytes of records. */
 const IDS_PER_FRAME = 2_000
 const RECORD_BYTES_PER_FRAME = 16_000
 
 /**
  * Brings two nodes' members to agreement: the initiator sends a summary of eight bytes a member, the responder what
- * differs and what it wants, the initiator that. Members that a side holds failed or left are told only to a side that still
+ * differs and what it wants, the initiator that. With many members it first sends a sum for each bucket, and then summarises
+ * only those buckets in which the responder's differ. Members that a side holds failed or left are told only to a side that still
  * knows them, so that the dead are not handed on for ever.
  */
 export class MemberExchange implements SyncExchange {
   readonly #role: SyncRole
   readonly #host: MemberExchangeHost
   readonly #wake: () => void
+  readonly #peer: string
   readonly #outbox: Uint8Array[] = []
   readonly #theirs = new Map<number, number>()
   readonly #told = new Set<number>()
   readonly #received = new Set<number>()
+  /** The buckets that this exchange is about; all of them without. */
+  #buckets: BucketSet | undefined
+  #sentSums = false
   #wanted: number[] = []
   #sentEnd = false
   #heardEnd = false
   #closed = false
 
-  constructor(role: SyncRole, host: MemberExchangeHost, wake: () => void) {
+  constructor(role: SyncRole, host: MemberExchangeHost, wake: () => void, peer: string) {
     this.#role = role
     this.#host = host
     this.#wake = wake
-    if (role === 'initiator') this.#summarise()
+    this.#peer = peer
+    if (role === 'responder') return
+    if (host.members.size < SUMS_FROM) this.#summarise()
+    else this.#sendSums()
   }
 
   get done(): boolean {
@@ -70,14 +85,47 @@ export class MemberExchange implements SyncExchange {
     const type = frame.u8()
     if (this.#heardEnd) return false
     if (type === SUMMARY && this.#role === 'responder' && !this.#sentEnd) return this.#hearSummary(frame)
+    if (type === SUMS && this.#role === 'responder' && !this.#sentEnd) return this.#hearSums(frame)
+    if (type === DIFFERING && this.#sentSums && this.#buckets === undefined) return this.#hearDiffering(frame)
     if (type === WANTED && this.#role === 'initiator') return this.#hearWanted(frame)
     if (type === RECORDS) return this.#hearRecords(frame)
     if (type === END) return this.#hearEnd()
     return false
   }
 
+  #sendSums(): void {
+    this.#sentSums = true
+    const writer = new Writer(1 + 4 * BUCKETS).u8(SUMS)
+    for (const sum of this.#host.members.sums) writer.u32(sum)
+    this.#outbox.push(writer.copy())
+  }
+
+  #hearSums(frame: Reader): boolean {
+    const theirs = new Uint32Array(BUCKETS)
+    for (let i = 0; i < BUCKETS; i++) theirs[i] = frame.u32()
+    if (frame.failed || this.#buckets !== undefined) return false
+    this.#buckets = BucketSet.differing(theirs, this.#host.members.sums)
+    this.#outbox.push(new Writer(1 + BucketSet.BYTES).u8(DIFFERING).raw(this.#buckets.bytes).copy())
+    return true
+  }
+
+  #hearDiffering(frame: Reader): boolean {
+    const bytes = frame.raw(BucketSet.BYTES)
+    if (frame.failed) return false
+    this.#buckets = new BucketSet(bytes.slice())
+    this.#summarise()
+    return true
+  }
+
+  /** What this exchange is about and may be told. */
+  #known(): Member[] {
+    const { members } = this.#host
+    const known = this.#buckets === undefined ? members.all() : members.within(this.#buckets)
+    return [...known].filter((member) => this.#host.mayName(member))
+  }
+
   #summarise(): void {
-    const members = [...this.#host.known()]
+    const members = this.#known()
     for (let i = 0; i === 0 || i < members.length; i += IDS_PER_FRAME) {
       const part = members.slice(i, i + IDS_PER_FRAME)
       const last = i + IDS_PER_FRAME >= members.length
@@ -109,14 +157,14 @@ export class MemberExchange implements SyncExchange {
 
   #answerSummary(): void {
     const records: MemberRecord[] = []
-    for (const member of this.#host.known()) {
+    for (const member of this.#known()) {
       const theirs = this.#theirs.get(member.id)
       if (theirs === undefined ? !member.live : !differs(theirs, member)) continue
       if (this.#host.mayTell(member)) records.push(member.record)
     }
     this.#sendRecords(records)
     const wanted = [...this.#theirs].filter(([id, summary]) => {
-      const member = this.#host.byId(id)
+      const member = this.#host.members.byId(id)
       return member === undefined ? isLive(summary) : differs(summary, member)
     })
     for (let i = 0; i < wanted.length; i += IDS_PER_FRAME) {
@@ -147,7 +195,8 @@ export class MemberExchange implements SyncExchange {
     if (frame.failed) return false
     for (const record of records) {
       this.#received.add(memberId(record.name))
-      this.#host.learn(record)
+      if (record.name === this.#peer) this.#host.hearNews(record)
+      else this.#host.learn(record)
     }
     return true
   }
@@ -155,26 +204,33 @@ export class MemberExchange implements SyncExchange {
   #hearEnd(): boolean {
     this.#heardEnd = true
     if (this.#role === 'responder') {
-      this.#host.heardAll((id) => this.#theirs.has(id))
+      this.#host.heardAll((id) => this.#agreed(id) || this.#theirs.has(id))
       return true
     }
     // What the other side has as we do, it neither sends nor wants.
     const wanted = new Set(this.#wanted)
-    this.#host.heardAll((id) => this.#received.has(id) || (this.#told.has(id) && !wanted.has(id)))
+    this.#host.heardAll(
+      (id) => this.#agreed(id) || this.#received.has(id) || (this.#told.has(id) && !wanted.has(id)),
+    )
     this.#host.claimName((self) => {
       if (this.#closed) return
       const records: MemberRecord[] = []
       for (const id of this.#wanted) {
-        const member = this.#host.byId(id)
+        const member = this.#host.members.byId(id)
         if (member !== undefined && this.#told.has(id) && this.#host.mayTell(member))
           records.push(member.record)
       }
-      if (self !== undefined && !this.#told.has(self.id)) records.push(self.record)
+      if (self !== undefined && !this.#told.has(self.id) && !this.#agreed(self.id)) records.push(self.record)
       this.#sendRecords(records)
       this.#sendEnd()
       this.#wake()
     })
     return true
+  }
+
+  /** Whether both sides knew the same of all members in the bucket of this one. */
+  #agreed(id: number): boolean {
+    return this.#buckets !== undefined && !this.#buckets.has(bucketOf(id))
   }
 
   #sendRecords(records: readonly MemberRecord[]): void {

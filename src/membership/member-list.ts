@@ -1,6 +1,9 @@
 import type { Digest } from '../dissemination/sync-session.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
+import { finish, mix } from '../wire/mix.ts'
+import { BUCKETS, type BucketSet, bucketOf, bucketStart } from './buckets.ts'
 import { identityHash, Member, memberId, type Verdict } from './member.ts'
+import { Ring } from './ring.ts'
 
 /** Members beyond this are not learnt: a bound on what peers can make a node hold. */
 export const MAX_MEMBERS = 65_536
@@ -18,19 +21,17 @@ export class MemberList {
   readonly live: Member[] = []
   /** Members that failed or left and are still remembered. */
   readonly gone: Set<Member> = new Set()
-  readonly #ring: Member[] = []
-  /** Whether members were added to the ring's end and still have to find their places. */
-  #ringUnordered = false
-  /** Where this node stands in the ring; -1 while that has to be found anew. */
-  #selfIndex = -1
+  readonly #ring = new Ring()
+  readonly #sums = new Uint32Array(BUCKETS)
   #digestHigh = 0
   #digestLow = 0
 
   constructor(self: MemberRecord) {
     this.self = new Member(self)
     this.#byId.set(this.self.id, this.self)
-    this.#ring.push(this.self)
+    this.#ring.add(this.self)
     this.#count(this.self, 1)
+    this.#sum(this.self, 1)
   }
 
   get(name: string): Member | undefined {
@@ -69,19 +70,25 @@ export class MemberList {
 
   /** Live members and this node, ordered by id. */
   get ring(): readonly Member[] {
-    if (this.#ringUnordered) {
-      this.#ring.sort(compareIds)
-      this.#ringUnordered = false
-      this.#selfIndex = -1
-    }
-    return this.#ring
+    return this.#ring.members
   }
 
   /** Where this node stands in the ring. */
   get selfIndex(): number {
-    const { ring } = this
-    if (this.#selfIndex < 0) this.#selfIndex = ring.indexOf(this.self)
-    return this.#selfIndex
+    return this.#ring.indexOf(this.self)
+  }
+
+  /** A sum over the records of all members of each bucket: where it is equal, so are they. Live: read it, do not keep it. */
+  get sums(): Uint32Array {
+    return this.#sums
+  }
+
+  /** All members of some buckets. */
+  *within(buckets: BucketSet): Generator<Member> {
+    for (let i = 0; i < BUCKETS; i++) {
+      if (buckets.has(i)) yield* this.#ring.between(bucketStart(i), bucketStart(i + 1))
+    }
+    for (const member of this.gone) if (buckets.has(bucketOf(member.id))) yield member
   }
 
   add(record: MemberRecord, verdict: Verdict, now: number): Member {
@@ -90,6 +97,7 @@ export class MemberList {
     member.verdictAt = now
     if (this.#byId.has(member.id)) this.#namesakes.set(member.name, member)
     else this.#byId.set(member.id, member)
+    this.#sum(member, 1)
     if (member.live) this.#enter(member)
     else this.gone.add(member)
     return member
@@ -98,6 +106,7 @@ export class MemberList {
   remove(member: Member): void {
     if (member.liveIndex >= 0) this.#exit(member)
     this.gone.delete(member)
+    this.#sum(member, -1)
     if (this.#namesakes.delete(member.name)) return
     this.#byId.delete(member.id)
     for (const namesake of this.#namesakes.values()) {
@@ -113,7 +122,9 @@ export class MemberList {
     const counted = member === this.self || member.liveIndex >= 0
     if (counted) this.#count(member, -1)
     const sameProcess = record.epoch.nonce === member.record.epoch.nonce
+    this.#sum(member, -1)
     member.record = record
+    this.#sum(member, 1)
     if (verdict !== member.verdict) {
       if (member.verdict === 'failed' && sameProcess) member.returnedAt = now
       member.verdict = verdict
@@ -133,8 +144,7 @@ export class MemberList {
   #enter(member: Member): void {
     member.liveIndex = this.live.length
     this.live.push(member)
-    this.#ring.push(member)
-    this.#ringUnordered = true
+    this.#ring.add(member)
     this.#count(member, 1)
   }
 
@@ -145,7 +155,7 @@ export class MemberList {
       last.liveIndex = member.liveIndex
     }
     member.liveIndex = -1
-    this.#removeFromRing(member)
+    this.#ring.remove(member)
     this.#count(member, -1)
   }
 
@@ -155,25 +165,8 @@ export class MemberList {
     this.#digestLow = (this.#digestLow + sign * low) >>> 0
   }
 
-  #removeFromRing(member: Member): void {
-    if (this.#ringUnordered) this.#ring.splice(this.#ring.indexOf(member), 1)
-    else this.#ring.splice(this.#ringIndex(member), 1)
-    this.#selfIndex = -1
+  #sum(member: Member, sign: 1 | -1): void {
+    const bucket = bucketOf(member.id)
+    this.#sums[bucket]! += sign * finish(mix(member.id, member.summary))
   }
-
-  #ringIndex(member: Member): number {
-    let low = 0
-    let high = this.#ring.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (compareIds(this.#ring[middle]!, member) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
-/** Ids that collide are ordered by name. */
-function compareIds(a: Member, b: Member): number {
-  return a.id - b.id || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 }

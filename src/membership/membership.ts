@@ -61,7 +61,7 @@ const QUEUE_CAPACITY = 16_384
  * With so many news waiting, a new member is passed on in one round only: in a join storm the last rounds would bring next to
  * nothing that is new, and a delta sync brings it for less.
  */
-const BACKLOG = 16
+const BACKLOG = 64
 const BACKLOG_TRANSMISSIONS = 3
 
 /**
@@ -159,7 +159,7 @@ export class Membership implements NewsSource {
       name: MEMBERS_DOMAIN,
       mismatchIntervalMs: MISMATCH_INTERVAL_MS,
       digest: () => this.members.digest(),
-      open: (role, wake) => new MemberExchange(role, this.#exchangeHost, wake),
+      open: (role, wake, peer) => new MemberExchange(role, this.#exchangeHost, wake, peer),
     }
   }
 
@@ -342,11 +342,12 @@ export class Membership implements NewsSource {
   get #exchangeHost(): MemberExchangeHost {
     const { begun } = this.#own.view
     return {
-      known: () => (this.#identity.telling ? this.members.all() : this.members.others()),
-      byId: (id) => this.members.byId(id),
+      members: this.members,
+      mayName: (member) => member !== this.self || this.#identity.telling,
+      mayTell: (member) => this.#own.view.mayTell(member),
       // What a sync brought is old news: whoever lacks it as well has the same digest to see it by.
       learn: (record) => void this.#take(record),
-      mayTell: (member) => this.#own.view.mayTell(member),
+      hearNews: (record) => this.learn(record),
       heardAll: (knows) => this.#own.view.compared(knows, begun),
       claimName: (tell) => this.#identity.claimName((own) => tell(own ? this.self : undefined)),
     }

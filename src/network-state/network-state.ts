@@ -154,6 +154,12 @@ export class NetworkState {
     return replica?.backlogged ?? false
   }
 
+  /** A random participant of a network that this node takes part in, too. */
+  randomPeer(network: string): Peer | undefined {
+    const participants = this.#replicas.get(network)?.peers() ?? []
+    return sample(participants, 1, () => this.#runtime.randomUint32())[0]
+  }
+
   /** A member became known or changed its standing. */
   ownerChanged(owner: string): void {
     this.#withdrawal.update(owner)
@@ -173,6 +179,7 @@ export class NetworkState {
   /** Digests of the networks shared with a peer, the built-in one always, of the others a rotating selection. */
   digestsFor(peer: Peer): readonly ProbeDigest[] {
     const digests = [digestOf(this.builtIn)]
+    if (this.#replicas.size === 0) return digests
     const shared = [...this.#replicas.values()].filter((replica) => replica.mayHear(peer))
     const room = Math.min(shared.length, MAX_PROBE_DIGESTS - 1)
     for (let i = 0; i < room; i++) digests.push(digestOf(shared[(this.#turn + i) % shared.length]!))

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { exit, stdout, version } from 'node:process'
-import type { Cluster } from '../../src/index.ts'
+import { Crowd, inTime, joinAll, median, nodeName, startAll } from './crowd.ts'
 import { LoopbackStage, type Stage, VirtualStage } from './stages.ts'
 
 /**
@@ -17,9 +17,6 @@ const FACTOR = 2
 const FLOOR_MS = 500
 
 const SIZES = [10, 50] as const
-const SEEDS_OF_A_CLUSTER = 3
-const STAGGER_MS = 10
-const JOIN_TIMEOUT_MS = 30_000
 const DETECTION_TIMEOUT_MS = 60_000
 const CALM_MS = 3_000
 const QUIET_MS = 10_000
@@ -28,64 +25,10 @@ const CRASHES = 5
 /** What a story measured, by name; several values of each, if it can. */
 type Measured = Map<string, number[]>
 
-/** Nodes of one cluster, and who takes whom for alive. */
-class Crowd {
-  readonly #stage: Stage
-  readonly #up = new Map<string, Set<string>>()
-  readonly #failed = new Map<string, Map<string, number>>()
-  readonly #clusters = new Map<string, Cluster>()
-  suspicions = 0
-
-  constructor(stage: Stage) {
-    this.#stage = stage
-  }
-
-  async start(name: string, seeds: readonly string[]): Promise<string> {
-    const cluster = await this.#stage.start(name, seeds)
-    const up = new Set<string>()
-    const failed = new Map<string, number>()
-    for (const member of cluster.members())
-      if (member.name !== name && member.status === 'alive') up.add(member.name)
-    cluster.on('member-up', (member) => up.add(member.name))
-    cluster.on('member-suspect', () => this.suspicions++)
-    cluster.on('member-failed', (member) => {
-      up.delete(member.name)
-      failed.set(member.name, this.#stage.now())
-    })
-    this.#up.set(name, up)
-    this.#failed.set(name, failed)
-    this.#clusters.set(name, cluster)
-    return cluster.self.address
-  }
-
-  kill(name: string): void {
-    this.#stage.kill(name)
-    this.#up.delete(name)
-    this.#failed.delete(name)
-    this.#clusters.delete(name)
-  }
-
-  agreed(nodes: number): boolean {
-    return this.#up.size === nodes && [...this.#up.values()].every((up) => up.size === nodes - 1)
-  }
-
-  /** When each survivor held the node failed. */
-  failuresOf(name: string): number[] {
-    return [...this.#failed.values()].flatMap((failed) => failed.get(name) ?? [])
-  }
-
-  packetsSent(): number {
-    return [...this.#clusters.values()].reduce(
-      (sum, cluster) => sum + cluster.metrics()['traffic.packetsOut']!,
-      0,
-    )
-  }
-}
-
 /** One node after another; then nothing happens. */
 async function steady(stage: Stage, nodes: number, measured: Measured): Promise<void> {
   const crowd = new Crowd(stage)
-  await startAll(stage, crowd, nodes, measured)
+  note(measured, 'join, ms', await startAll(stage, crowd, nodes))
   await stage.sleep(CALM_MS)
   const before = crowd.packetsSent()
   const suspicions = crowd.suspicions
@@ -99,7 +42,7 @@ async function steady(stage: Stage, nodes: number, measured: Measured): Promise<
 /** Processes die one after another. */
 async function crash(stage: Stage, nodes: number, measured: Measured): Promise<void> {
   const crowd = new Crowd(stage)
-  await startAll(stage, crowd, nodes, new Map())
+  await startAll(stage, crowd, nodes)
   for (let i = 0; i < CRASHES; i++) {
     // Crashes fall anywhere in a probe interval.
     await stage.sleep(CALM_MS + ((i * 370) % 1000))
@@ -119,49 +62,13 @@ async function crash(stage: Stage, nodes: number, measured: Measured): Promise<v
 
 /** Everyone at once, through one seed. */
 async function joinStorm(stage: Stage, nodes: number, measured: Measured): Promise<void> {
-  const crowd = new Crowd(stage)
-  const seed = await crowd.start(nodeName(0), [])
-  await stage.sleep(1000)
-  const began = stage.now()
-  await Promise.all(Array.from({ length: nodes - 1 }, (_, i) => crowd.start(nodeName(i + 1), [seed])))
-  await inTime(
-    stage.until(() => crowd.agreed(nodes), JOIN_TIMEOUT_MS),
-    'everyone knowing everyone',
-  )
-  note(measured, 'join, ms', stage.now() - began)
-}
-
-async function startAll(stage: Stage, crowd: Crowd, nodes: number, measured: Measured): Promise<void> {
-  const seeds: string[] = []
-  const starts: Promise<string>[] = []
-  let lastStart = stage.now()
-  for (let i = 0; i < nodes; i++) {
-    lastStart = stage.now()
-    const starting = crowd.start(nodeName(i), [...seeds])
-    starts.push(starting)
-    if (seeds.length < SEEDS_OF_A_CLUSTER) seeds.push(await starting)
-    await stage.sleep(STAGGER_MS)
-  }
-  await Promise.all(starts)
-  await inTime(
-    stage.until(() => crowd.agreed(nodes), JOIN_TIMEOUT_MS),
-    'everyone knowing everyone',
-  )
-  note(measured, 'join, ms', stage.now() - lastStart)
-}
-
-function nodeName(i: number): string {
-  return `node-${i + 1}`
+  note(measured, 'join, ms', await joinAll(stage, new Crowd(stage), nodes))
 }
 
 function note(measured: Measured, name: string, value: number): void {
   const values = measured.get(name) ?? []
   values.push(value)
   measured.set(name, values)
-}
-
-async function inTime(waiting: Promise<boolean>, what: string): Promise<void> {
-  if (!(await waiting)) throw new Error(`${what} took too long`)
 }
 
 interface Story {
@@ -188,11 +95,6 @@ async function told(story: Story, nodes: number, stages: readonly Stage[]): Prom
     }
   }
   return measured
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor((sorted.length - 1) / 2)]!
 }
 
 /** Times agree within the tolerance; rates within the factor; counts are shown only. */

@@ -56,15 +56,27 @@ const POLL_MS = 2
 
 /** Real sockets on 127.0.0.1, all nodes in this process. */
 export class LoopbackStage implements Stage {
+  readonly #keys: readonly Uint8Array[]
   readonly #running = new Map<string, Cluster>()
   readonly #closing: Promise<void>[] = []
+
+  /** Without keys the nodes do not seal their traffic. */
+  constructor(keys: readonly Uint8Array[] = []) {
+    this.#keys = keys
+  }
 
   now(): number {
     return performance.now()
   }
 
   async start(name: string, seeds: readonly string[]): Promise<Cluster> {
-    const options: ClusterOptions = { name, seeds, bind: '127.0.0.1:0', insecure: true }
+    const options: ClusterOptions = {
+      name,
+      seeds,
+      bind: '127.0.0.1:0',
+      keys: this.#keys,
+      insecure: this.#keys.length === 0,
+    }
     const cluster = await Cluster.start(options)
     this.#running.set(name, cluster)
     return cluster

@@ -254,6 +254,47 @@ describe('the periodic sync', () => {
   })
 })
 
+describe('rounds of streams', () => {
+  const many = (prefix: string): string[] =>
+    Array.from({ length: 40 }, (_, i) => `${prefix}${i}`.padEnd(150, '.'))
+
+  it('follow on a session that moved more than gossip carries, until one does not', () => {
+    for (const item of many('ours')) node.domain.items.add(item)
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(50)
+    expect(node.connects).toHaveLength(1)
+    clock.run(1_000)
+    // The second finds everything equal.
+    expect(node.connects).toHaveLength(2)
+    clock.run(10_000)
+    expect(node.connects).toHaveLength(2)
+  })
+
+  it('do not follow on one that moved little, nor on one that found no difference', () => {
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(10_000)
+    expect(node.connects).toHaveLength(1)
+  })
+
+  it('are so many in a row at most, with a peer that never agrees', () => {
+    for (const item of many('ours')) node.domain.items.add(item)
+    let strange = 0
+    node.peerDomain.digest = () => ({ high: strange++, low: 0 })
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(60_000)
+    expect(node.connects).toHaveLength(17)
+  })
+
+  it('end when stopped', () => {
+    for (const item of many('ours')) node.domain.items.add(item)
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(50)
+    node.antiEntropy.stop()
+    clock.run(10_000)
+    expect([node.connects.length, clock.waiting]).toEqual([1, 0])
+  })
+})
+
 it('a session that a peer began is cut when it takes too long', () => {
   const [near, far] = PipeEnd.pair({ schedule: (step) => void clock.schedule(LATENCY_MS, step) })
   near.handle(node.antiEntropy.accept(near))

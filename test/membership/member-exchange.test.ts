@@ -15,6 +15,8 @@ const SUMMARY = 1
 const RECORDS = 2
 const WANTED = 3
 const END = 4
+const SUMS = 5
+const DIFFERING = 6
 
 /** A node that only merges: whom it holds failed it does so until it hears of a later life or incarnation. */
 class Host implements MemberExchangeHost {
@@ -37,12 +39,12 @@ class Host implements MemberExchangeHost {
     this.list.add(record, record.left ? 'left' : failed ? 'failed' : 'alive', 0)
   }
 
-  *known(): Generator<Member> {
-    for (const member of this.list.all()) if (this.announced || member !== this.list.self) yield member
+  get members(): MemberList {
+    return this.list
   }
 
-  byId(id: number): Member | undefined {
-    return this.list.byId(id)
+  mayName(member: Member): boolean {
+    return this.announced || member !== this.list.self
   }
 
   learn(record: MemberRecord): void {
@@ -66,6 +68,13 @@ class Host implements MemberExchangeHost {
     this.knownToPeer = [...this.list.others()].filter(({ id }) => knows(id)).map(({ name }) => name)
   }
 
+  readonly news: string[] = []
+
+  hearNews(record: MemberRecord): void {
+    this.news.push(record.name)
+    this.learn(record)
+  }
+
   claimName(tell: (self: Member | undefined) => void): void {
     this.onHeardAll(tell)
   }
@@ -84,8 +93,14 @@ interface Outcome {
 function exchange(initiator: Host, responder: Host, random: () => number = () => 0): Outcome {
   const frames: { from: SyncRole; type: number; bytes: number }[] = []
   const sides = [
-    { role: 'initiator' as const, exchange: new MemberExchange('initiator', initiator, () => {}) },
-    { role: 'responder' as const, exchange: new MemberExchange('responder', responder, () => {}) },
+    {
+      role: 'initiator' as const,
+      exchange: new MemberExchange('initiator', initiator, () => {}, responder.list.self.name),
+    },
+    {
+      role: 'responder' as const,
+      exchange: new MemberExchange('responder', responder, () => {}, initiator.list.self.name),
+    },
   ]
   for (;;) {
     let turn = random() % 2
@@ -155,6 +170,16 @@ describe('an exchange of members', () => {
     )
   })
 
+  it('tells the own record of a node as news, and all others as what is known', () => {
+    const a = new Host('a')
+    const b = new Host('b')
+    a.put(recordOf('c'))
+    b.put(recordOf('d'))
+    exchange(a, b)
+    expect([a.learnt, a.news]).toEqual([expect.arrayContaining(['b', 'd']), ['b']])
+    expect([b.learnt, b.news]).toEqual([expect.arrayContaining(['a', 'c']), ['a']])
+  })
+
   it('of nodes that agree carries no records', () => {
     const a = new Host('a')
     const b = new Host('b')
@@ -175,6 +200,36 @@ describe('an exchange of members', () => {
     expect(a.learnt.sort()).toEqual(['b', 'n7'])
     // It cannot be seen from a summary which side knows better, so both tell.
     expect(b.learnt.sort()).toEqual(['a', 'n7', 'only a'])
+  })
+
+  it('of many members summarises the buckets in which anything differs, and no others', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat({ max: 599 }), { maxLength: 12 }), fc.nat(), (changed, seed) => {
+        const a = new Host('a')
+        const b = new Host('b')
+        a.put(recordOf('b'))
+        b.put(recordOf('a'))
+        for (let i = 0; i < 600; i++) {
+          const incarnation = changed.includes(i) ? 1 : 0
+          if (!changed.includes(i) || i % 3 !== 0)
+            a.put(recordOf(`n${i}`, { incarnation: i % 3 === 1 ? incarnation : 0 }))
+          if (!changed.includes(i) || i % 3 !== 1)
+            b.put(recordOf(`n${i}`, { incarnation: i % 3 === 1 ? 0 : incarnation }))
+          else b.put(recordOf(`n${i}`))
+        }
+        const outcome = exchange(a, b, randomNumbers(seed))
+        expect(outcome.done).toEqual([true, true])
+        expect(a.records()).toEqual(b.records())
+        expect(a.list.sums).toEqual(b.list.sums)
+        const summarised = outcome.frames.filter(({ type }) => type === SUMMARY)
+        expect(outcome.frames.slice(0, 2).map(({ type }) => type)).toEqual([SUMS, DIFFERING])
+        // Some two members and a half a bucket, eight bytes each.
+        expect(summarised.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(
+          20 + changed.length * 8 * 12,
+        )
+      }),
+      { numRuns: 50 },
+    )
   })
 
   it('of thousands of members goes in frames that a stream takes', () => {
@@ -213,8 +268,8 @@ describe('a node that joins', () => {
       tell = later
     }
     let woken = 0
-    const joining = new MemberExchange('initiator', a, () => woken++)
-    const answering = new MemberExchange('responder', b, () => {})
+    const joining = new MemberExchange('initiator', a, () => woken++, 'peer')
+    const answering = new MemberExchange('responder', b, () => {}, 'peer')
     const pump = (): void => {
       for (const [from, to] of [
         [joining, answering],
@@ -243,7 +298,7 @@ describe('a node that joins', () => {
       tell = later
     }
     let woken = 0
-    const joining = new MemberExchange('initiator', a, () => woken++)
+    const joining = new MemberExchange('initiator', a, () => woken++, 'peer')
     joining.next()
     joining.receive(new Reader(Uint8Array.of(END)))
     joining.close()
@@ -305,11 +360,13 @@ describe('what a peer may do', () => {
     for (let id = from; id < from + count; id++) writer.u32(id).u32(1)
     return writer.copy()
   }
+  const sums = new Uint8Array(1 + 4 * 256).fill(1)
+  sums[0] = SUMS
   const receive = (side: MemberExchange, frame: Uint8Array): boolean => side.receive(new Reader(frame))
 
   it('it is told nothing that it only guesses at', () => {
     const a = new Host('a')
-    const side = new MemberExchange('initiator', a, () => {})
+    const side = new MemberExchange('initiator', a, () => {}, 'peer')
     a.put(recordOf('secret'))
     side.next()
     expect(receive(side, wanted(a.list.get('secret')!.id))).toBe(true)
@@ -318,8 +375,8 @@ describe('what a peer may do', () => {
   })
 
   it('it may not summarise more members than a node can hold, nor want more', () => {
-    const responder = new MemberExchange('responder', new Host('b'), () => {})
-    const initiator = new MemberExchange('initiator', new Host('a'), () => {})
+    const responder = new MemberExchange('responder', new Host('b'), () => {}, 'peer')
+    const initiator = new MemberExchange('initiator', new Host('a'), () => {}, 'peer')
     const most = Math.ceil(MAX_MEMBERS / 2_000)
     for (let i = 0; i < most - 1; i++) {
       expect(receive(responder, summary(false, i * 2_000, 2_000))).toBe(true)
@@ -333,6 +390,14 @@ describe('what a peer may do', () => {
     ['nothing', 'responder', [new Uint8Array(0)]],
     ['an unknown type', 'responder', [Uint8Array.of(9)]],
     ['a summary', 'initiator', [summary(true, 1, 1)]],
+    ['a list of sums', 'initiator', [sums]],
+    ['a second list of sums', 'responder', [sums, sums]],
+    ['a cut list of sums', 'responder', [sums.slice(0, -1)]],
+    [
+      'a choice of buckets that nobody asked for',
+      'initiator',
+      [Uint8Array.of(DIFFERING, ...new Uint8Array(32))],
+    ],
     ['a second summary', 'responder', [summary(true, 1, 1), summary(true, 2, 1)]],
     ['a list of wanted members', 'responder', [wanted(1)]],
     ['anything behind its end', 'responder', [summary(true, 1, 1), Uint8Array.of(END), Uint8Array.of(END)]],
@@ -341,14 +406,14 @@ describe('what a peer may do', () => {
     ['a cut list of wanted members', 'initiator', [wanted(1, 2).slice(0, -1)]],
     ['a cut list of records', 'responder', [Uint8Array.of(RECORDS, 1)]],
   ])('%s is refused by the %s', (_, role, frames) => {
-    const side = new MemberExchange(role, new Host('b'), () => {})
+    const side = new MemberExchange(role, new Host('b'), () => {}, 'peer')
     for (const frame of frames.slice(0, -1)) expect(receive(side, frame)).toBe(true)
     expect(receive(side, frames.at(-1)!)).toBe(false)
   })
 
   it('a record that is longer than this version knows is understood', () => {
     const b = new Host('b')
-    const side = new MemberExchange('responder', b, () => {})
+    const side = new MemberExchange('responder', b, () => {}, 'peer')
     const writer = new Writer().u8(RECORDS).varint(2)
     for (const name of ['x', 'y']) {
       writer.bytes(
@@ -363,7 +428,7 @@ describe('what a peer may do', () => {
 
   it('none of several records is learnt when one of them is ill-formed', () => {
     const b = new Host('b')
-    const side = new MemberExchange('responder', b, () => {})
+    const side = new MemberExchange('responder', b, () => {}, 'peer')
     const good = writeMemberRecord(new Writer(), recordOf('x')).copy()
     const frame = new Writer().u8(RECORDS).varint(2).bytes(good).bytes(good.subarray(0, 9)).copy()
     expect(receive(side, frame)).toBe(false)
@@ -372,14 +437,14 @@ describe('what a peer may do', () => {
 
   it('arbitrary frames never throw', () => {
     const frame = fc
-      .tuple(fc.integer({ min: 0, max: 5 }), fc.uint8Array({ maxLength: 60 }))
+      .tuple(fc.integer({ min: 0, max: 7 }), fc.uint8Array({ maxLength: 60 }))
       .map(([type, body]) => Uint8Array.of(type, ...body))
     const role = fc.constantFrom<SyncRole>('initiator', 'responder')
     fc.assert(
       fc.property(role, fc.array(frame, { maxLength: 8 }), (role, frames) => {
         const host = new Host('b')
         host.put(recordOf('c'))
-        const side = new MemberExchange(role, host, () => {})
+        const side = new MemberExchange(role, host, () => {}, 'peer')
         for (const bytes of frames) {
           if (!receive(side, bytes)) break
           for (let next = side.next(); next !== undefined; next = side.next())

@@ -66,10 +66,10 @@ describe('news', () => {
   it('of members that join go one round only while there are many of them, accusations and leaves all rounds', () => {
     const world = new MemberWorld()
     const [a, b] = world.cluster('a', 'b', 'c')
-    for (let i = 0; i < 40; i++) a!.membership.learn(recordOf(`new${i}`))
+    for (let i = 0; i < 80; i++) a!.membership.learn(recordOf(`new${i}`))
     expect(a!.membership.backlogged).toBe(true)
     expect(transmissions(a!, 'new0')).toBe(Number.POSITIVE_INFINITY)
-    expect(transmissions(a!, 'new39')).toBe(3)
+    expect(transmissions(a!, 'new79')).toBe(3)
     a!.membership.learn(recordOf('left', { left: true }))
     a!.membership.learn({ ...b!.membership.self.record, hard: [1] })
     expect(transmissions(a!, 'left')).toBe(Number.POSITIVE_INFINITY)

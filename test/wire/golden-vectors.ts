@@ -183,22 +183,24 @@ function memberFrames(): Vector[] {
   const list = new MemberList({ ...RECORD, hard: [] })
   list.add(LEFT, 'left', 0)
   const host = {
-    known: () => list.all(),
-    byId: (id: number) => list.byId(id),
-    learn: () => {},
+    members: list,
+    mayName: () => true,
     mayTell: () => true,
+    learn: () => {},
+    hearNews: () => {},
     heardAll: () => {},
     claimName: (tell: (self: typeof list.self | undefined) => void) => tell(list.self),
   }
-  const initiator = new MemberExchange('initiator', host, () => {})
+  const initiator = new MemberExchange('initiator', host, () => {}, 'b')
   const summary = initiator.next()!
   const wanted = new MemberExchange(
     'responder',
-    { ...host, known: () => [], byId: () => undefined },
+    { ...host, members: new MemberList({ ...RECORD, name: 'b' }), mayName: () => false },
     () => {},
+    'a',
   )
   wanted.receive(new Reader(summary))
-  const responder = new MemberExchange('responder', host, () => {})
+  const responder = new MemberExchange('responder', host, () => {}, 'b')
   responder.receive(new Reader(new Writer().u8(1).u8(1).varint(0).copy()))
   return [
     { name: 'members, summary', bytes: summary },
