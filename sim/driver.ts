@@ -2,6 +2,8 @@ import { toTick, type VirtualWorld } from './virtual-world.ts'
 
 /** How far virtual time goes at most before promises of the user's code may go on. */
 const QUANTUM_MS = 1
+/** Turns that microtasks get after a quantum in which the runtime has settled no promise. */
+const MICROTASK_TURNS = 16
 
 interface Waiter {
   readonly deadline: number
@@ -12,8 +14,9 @@ interface Waiter {
 
 /**
  * Lets time pass for whoever waits, and their promises make progress at fixed points of virtual time: after every
- * promise that the runtime settles, and else every virtual millisecond in which something happened. At such a point all
- * microtasks run, so the order of everything depends on virtual time only, as long as nothing awaits the real world.
+ * promise that the runtime settles all microtasks run, and after every other virtual millisecond in which something happened so many
+ * turns of them that a longer chain of promises is rare. So the order of everything depends on virtual time only, as long as
+ * nothing awaits the real world.
  */
 export class Driver {
   readonly #world: VirtualWorld
@@ -52,10 +55,15 @@ export class Driver {
   async #run(): Promise<void> {
     this.#running = true
     let timeIsOver = false
+    let quiet = false
     while (this.#waiters.length > 0) {
-      await allMicrotasks()
+      // A turn of the event loop costs as much as a packet.
+      if (quiet) for (let turn = 0; turn < MICROTASK_TURNS; turn++) await undefined
+      else await allMicrotasks()
       // Those who are done go on before time does, and may wait anew.
-      timeIsOver = this.#release(timeIsOver) ? false : this.#step()
+      const released = this.#release(timeIsOver)
+      timeIsOver = released ? false : this.#step()
+      quiet = !released && !this.#world.yieldWanted
     }
     this.#running = false
   }

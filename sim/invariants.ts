@@ -22,7 +22,7 @@ const MOST_NAMED = 5
 /** Nodes of each network whose tables are watched. */
 const MOST_FOLLOWED = 3
 /** Members looked at in each check; a check looks at one node at least. */
-const MEMBERS_A_CHECK = 4096
+const MEMBERS_A_CHECK = 1024
 const DETECTION_BOUND_MS = 120_000
 
 export interface InvariantOptions {

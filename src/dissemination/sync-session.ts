@@ -27,6 +27,8 @@ export interface SyncExchange {
   receive(frame: Reader): boolean
   /** The next frame to send, if there is one now. */
   next(): Uint8Array | undefined
+  /** Bytes of state that went either way, without those that it took to find out which. */
+  readonly movedBytes: number
   /** Everything was sent and everything received; true from the very step that does the last of both. */
   readonly done: boolean
   /** The session has ended, finished or not. */
@@ -35,7 +37,7 @@ export interface SyncExchange {
 
 const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
-/** An exchange of more bytes than this, either way, moves more than a packet of gossip does. */
+/** State of more bytes than this, either way, is more than a packet of gossip carries. */
 const BULK_BYTES = 1_400
 /** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
 const MAX_DOMAINS = 512
@@ -47,7 +49,7 @@ export interface SyncOutcome {
   readonly peer: string | undefined
   /** Names of the domains that both sides have. */
   readonly common: readonly string[]
-  /** The domain of which the most was exchanged, if that is more than a packet carries. */
+  /** The domain of which the most state was moved, if that is more than a packet carries. */
   readonly bulk?: string
   readonly error: Error | undefined
 }
@@ -68,8 +70,8 @@ export class SyncSession {
   /** What is still to be exchanged, the present one first. */
   #pending: SyncDomain[] = []
   #exchange: SyncExchange | undefined
-  /** The domain of the present exchange, and the bytes of its frames. */
-  #exchanged = { domain: '', bytes: 0 }
+  /** The domain of the present exchange. */
+  #domain = ''
   #bulk = { domain: '', bytes: BULK_BYTES }
   #greeted = false
   /** The stream is full until it says that it has drained. */
@@ -137,9 +139,8 @@ export class SyncSession {
   #take(frame: Reader): boolean {
     const type = frame.u8()
     if (type === FRAME_HELLO && !this.#greeted) return this.#hear(frame)
-    if (type !== FRAME_EXCHANGE || this.#exchange === undefined) return false
-    this.#exchanged.bytes += frame.remaining
-    return this.#exchange.receive(frame)
+    if (type === FRAME_EXCHANGE && this.#exchange !== undefined) return this.#exchange.receive(frame)
+    return false
   }
 
   #hear(frame: Reader): boolean {
@@ -173,12 +174,13 @@ export class SyncSession {
   }
 
   #openNext(): void {
+    const bytes = this.#exchange?.movedBytes ?? 0
+    if (bytes > this.#bulk.bytes) this.#bulk = { domain: this.#domain, bytes }
     this.#exchange?.close()
     this.#exchange = undefined
-    if (this.#exchanged.bytes > this.#bulk.bytes) this.#bulk = this.#exchanged
     const domain = this.#pending.shift()
     if (domain !== undefined) {
-      this.#exchanged = { domain: domain.name, bytes: 0 }
+      this.#domain = domain.name
       this.#exchange = domain.open(this.#role, () => this.pump(), this.#peer ?? '')
       return
     }
@@ -191,7 +193,6 @@ export class SyncSession {
     const frame = new Uint8Array(payload.length + 1)
     frame[0] = FRAME_EXCHANGE
     frame.set(payload, 1)
-    this.#exchanged.bytes += payload.length
     return this.#stream!.send(frame)
   }
 }

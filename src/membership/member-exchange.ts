@@ -54,6 +54,7 @@ export class MemberExchange implements SyncExchange {
   /** The buckets that this exchange is about; all of them without. */
   #buckets: BucketSet | undefined
   #sentSums = false
+  movedBytes = 0
   #wanted: number[] = []
   #sentEnd = false
   #heardEnd = false
@@ -184,6 +185,7 @@ export class MemberExchange implements SyncExchange {
   }
 
   #hearRecords(frame: Reader): boolean {
+    this.movedBytes += frame.remaining
     const count = frame.varint()
     const records: MemberRecord[] = []
     for (let i = 0; i < count && !frame.failed; i++) {
@@ -238,6 +240,7 @@ export class MemberExchange implements SyncExchange {
     const encoder = new Writer()
     let count = 0
     const flush = (): void => {
+      this.movedBytes += writer.length
       if (count > 0)
         this.#outbox.push(new Writer(writer.length + 9).u8(RECORDS).varint(count).raw(writer.view()).copy())
       writer.reset()

@@ -58,10 +58,11 @@ const MISMATCH_INTERVAL_MS = 1_000
 
 const QUEUE_CAPACITY = 16_384
 /**
- * With so many news waiting, a new member is passed on in one round only: in a join storm the last rounds would bring next to
- * nothing that is new, and a delta sync brings it for less.
+ * With so many news waiting, times the members that each has to reach, a new member is passed on in one round only: in a join storm
+ * the last rounds would bring next to nothing that is new, and a delta sync brings it for less. Fewer news than that are no backlog.
  */
-const BACKLOG = 64
+const BACKLOG_WORK = 6_400
+const LEAST_BACKLOG = 16
 const BACKLOG_TRANSMISSIONS = 3
 
 /**
@@ -310,7 +311,7 @@ export class Membership implements NewsSource {
 
   /** Whether so much is being passed on that differences are better settled by syncs. */
   get backlogged(): boolean {
-    return this.queue.size >= BACKLOG
+    return this.queue.size >= Math.max(LEAST_BACKLOG, BACKLOG_WORK / this.members.liveCount)
   }
 
   /** Merges a record that came by gossip, in a packet from that address if it is known; what is new is passed on. */

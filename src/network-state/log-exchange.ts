@@ -54,6 +54,7 @@ export class LogExchange implements SyncExchange {
   #nextItem = 0
   #receiver: LogReceiver | undefined
   #alive: number[] = []
+  movedBytes = 0
   #sentEnd = false
   #heardEnd = false
 
@@ -121,6 +122,7 @@ export class LogExchange implements SyncExchange {
     if (this.#nextItem < stream.items.length) {
       const { frame, next } = itemsFrame(stream.items, this.#nextItem)
       this.#nextItem = next
+      this.movedBytes += frame.length
       return frame
     }
     const { contiguous, ranges, alive } = stream.commit
@@ -150,6 +152,7 @@ export class LogExchange implements SyncExchange {
   }
 
   #hearItems(frame: Reader): boolean {
+    this.movedBytes += frame.remaining
     const items = readItems(frame)
     if (items === undefined) return false
     for (const item of items) if (this.#receiver?.item(item) === 'new') this.#host.received(item)

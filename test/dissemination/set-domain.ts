@@ -39,6 +39,7 @@ class SetExchange implements SyncExchange {
   readonly #domain: SetDomain
   readonly #toSend: string[]
   readonly #wake: () => void
+  movedBytes = 0
   #sentEnd = false
   #heardEnd = false
   #asleep = true
@@ -62,6 +63,7 @@ class SetExchange implements SyncExchange {
     }
     this.#asleep = true
     const item = this.#toSend.shift()
+    this.movedBytes += item?.length ?? 0
     if (item !== undefined) return new Writer().u8(ITEM).string(item).copy()
     this.#sentEnd = true
     return Uint8Array.of(END)
@@ -76,6 +78,7 @@ class SetExchange implements SyncExchange {
     }
     const item = frame.string(255)
     if (type !== ITEM || frame.failed) return false
+    this.movedBytes += item.length
     this.#domain.items.add(item)
     return true
   }

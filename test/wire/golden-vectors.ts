@@ -169,7 +169,7 @@ function syncFrames(): Vector[] {
     name: 'blue',
     mismatchIntervalMs: 0,
     digest: () => ({ high: 0x01020304, low: 0x05060708 }),
-    open: () => ({ receive: () => true, next: () => undefined, done: false, close() {} }),
+    open: () => ({ receive: () => true, next: () => undefined, movedBytes: 0, done: false, close() {} }),
   }
   const stream = deadEnd()
   new SyncSession('initiator', 'a', [domain], () => {}).start(stream)
