@@ -1,10 +1,11 @@
 import { AntiEntropy } from './dissemination/anti-entropy.ts'
 import { Gossip } from './dissemination/gossip.ts'
-import type { Peer } from './dissemination/peer.ts'
 import type { SyncDomain, SyncOutcome } from './dissemination/sync-session.ts'
 import { HearsayError } from './errors.ts'
 import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
+import { firstRecord } from './first-record.ts'
 import { Inbound } from './inbound.ts'
+import { MemberOwners } from './member-owners.ts'
 import { nameConflict } from './membership/identity.ts'
 import { Joining } from './membership/joining.ts'
 import type { Member, Verdict } from './membership/member.ts'
@@ -13,7 +14,6 @@ import { pingByStream } from './membership/stream-ping.ts'
 import { collectMetrics, type Metrics } from './metrics.ts'
 import type { Network } from './network-state/network.ts'
 import { NetworkState } from './network-state/network-state.ts'
-import type { Owners } from './network-state/owners.ts'
 import {
   type ClusterOptions,
   checkMetadata,
@@ -21,15 +21,13 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './options.ts'
-import { addressForOthers, parseAddress } from './runtime/address.ts'
+import { parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
 import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
 import { EVENT_OF, snapshot } from './snapshot.ts'
 import { Topology } from './topology/topology.ts'
-import { epochTime } from './wire/epoch.ts'
 import type { MemberRecord } from './wire/member-record.ts'
-import { MAX_VERSION, MIN_VERSION } from './wire/messages.ts'
 
 const STREAM_IDLE_MS = 15_000
 const HANDSHAKE_TIMEOUT_MS = 5_000
@@ -128,7 +126,7 @@ export class Cluster {
           ? this.#membership.backlogged
           : this.#networkState.backlogged(domain),
     })
-    this.#membership = new Membership(runtime, options, this.#firstRecord(), {
+    this.#membership = new Membership(runtime, options, firstRecord(options, runtime, transport.address), {
       send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),
       announce: () => this.#gossip.announce(),
       witness: (to, timeoutMs, onResult) => transport.witness(to, timeoutMs, onResult),
@@ -160,7 +158,7 @@ export class Cluster {
     this.#gossip.addSource(this.#membership)
     this.#networkState = new NetworkState(runtime, options, {
       self: options.name,
-      owners: this.#owners(),
+      owners: new MemberOwners(this.#membership),
       announce: () => this.#gossip.announce(),
       addSource: (source) => this.#gossip.addSource(source),
       removeSource: (source) => this.#gossip.removeSource(source),
@@ -424,41 +422,6 @@ export class Cluster {
 
   #domains(): SyncDomain[] {
     return [this.#membership.domain, ...this.#networkState.domains()]
-  }
-
-  #owners(): Owners {
-    const membership = (): Membership => this.#membership
-    return {
-      status: (owner) => {
-        const member = membership().members.get(owner)
-        if (member === undefined) return undefined
-        return member.live ? 'reachable' : (member.verdict as 'failed' | 'left')
-      },
-      peer: (owner): Peer | undefined => {
-        const member = membership().members.get(owner)
-        return member?.live ? member : undefined
-      },
-      peers: () => membership().members.live,
-      get isolated(): boolean {
-        return membership().isolated
-      },
-    }
-  }
-
-  #firstRecord(): MemberRecord {
-    return {
-      name: this.#options.name,
-      address:
-        this.#options.advertise ?? addressForOthers(this.#transport.address, this.#runtime.localAddresses()),
-      epoch: { time: epochTime(this.#runtime.wallClock()), nonce: this.#runtime.randomUint32() },
-      incarnation: 0,
-      left: false,
-      metadata: this.#options.metadata,
-      minVersion: MIN_VERSION,
-      maxVersion: MAX_VERSION,
-      hard: [],
-      soft: [],
-    }
   }
 }
 

@@ -1,0 +1,22 @@
+import type { ResolvedOptions } from './options.ts'
+import { addressForOthers } from './runtime/address.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { epochTime } from './wire/epoch.ts'
+import type { MemberRecord } from './wire/member-record.ts'
+import { MAX_VERSION, MIN_VERSION } from './wire/messages.ts'
+
+/** What a process tells of itself at first. */
+export function firstRecord(options: ResolvedOptions, runtime: Runtime, boundTo: string): MemberRecord {
+  return {
+    name: options.name,
+    address: options.advertise ?? addressForOthers(boundTo, runtime.localAddresses()),
+    epoch: { time: epochTime(runtime.wallClock()), nonce: runtime.randomUint32() },
+    incarnation: 0,
+    left: false,
+    metadata: options.metadata,
+    minVersion: MIN_VERSION,
+    maxVersion: MAX_VERSION,
+    hard: [],
+    soft: [],
+  }
+}
