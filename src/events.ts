@@ -10,6 +10,7 @@ export interface MemberSnapshot {
   readonly name: string
   /** Where it is reached, `ip:port`. */
   readonly address: string
+  /** `failed` also while a member that flaps is quarantined: what it says still counts. */
   readonly status: MemberStatus
   readonly metadata: Uint8Array
   /** Which life of the member's process this is. */
@@ -21,7 +22,7 @@ export interface MemberSnapshot {
  * | code | what has happened |
  * |---|---|
  * | `WARN_NO_SEED_ANSWERED` | no seed answered at the start; it goes on in the background. Normal for a first node |
- * | `WARN_NAME_CONFLICT` | another live process uses this node's name: give one of them another |
+ * | `WARN_NAME_CONFLICT` | another live process uses this node's name, and this one no longer writes: give one of them another |
  * | `WARN_UNDECODABLE_ENTRY` | the codec of a table threw for an entry, which is passed over |
  * | `WARN_LISTENER_FAILED` | a listener of this node threw |
  * | `WARN_TRAFFIC_DROPPED` | packets or streams were dropped: other keys, other label, or an attack. See `metrics()` |

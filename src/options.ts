@@ -5,6 +5,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import { utf8Length } from './wire/bytes.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES, MIN_PACKET_BYTES } from './wire/limits.ts'
 
+/** The kind of network: fast and near; far apart; one machine; as `lan`, on hosts that may stand still for up to three seconds. */
 export type Profile = 'lan' | 'wan' | 'local' | 'vm'
 
 /** What a node is started with. Only `name` is required, and `keys` unless `insecure`. */
