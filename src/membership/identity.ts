@@ -155,7 +155,7 @@ export class Identity {
       if (order > 0) this.#yield(record)
     } else if (order > 0) this.#meetHigherEpoch(record)
     else if (order < 0) this.#remind()
-    else if (record.incarnation > own.incarnation) this.#refute(record.incarnation)
+    else if (record.incarnation > own.incarnation) this.#outbid(record.incarnation)
     else if (speaksAgainst(record)) this.#answer(record)
   }
 
@@ -182,6 +182,11 @@ export class Identity {
 
   #remind(): void {
     if (this.#reminders.take(this.#runtime.now())) this.#host.publish()
+  }
+
+  /** Only a clone of this very process can have said what this one did not; the two must not outbid each other for ever. */
+  #outbid(heard: number): void {
+    if (this.#raises.take(this.#runtime.now())) this.#refute(heard)
   }
 
   #refute(heard: number): void {

@@ -375,10 +375,11 @@ export class Membership implements NewsSource {
   }
 
   #accuse(member: Member, hard: boolean): void {
-    if (!this.verdicts.accuse(member, hard)) return
+    // Whoever is not known yet, or has yielded its name, is no witness to others.
+    if (!this.#identity.telling || !this.verdicts.accuse(member, hard)) return
     this.#spread(member)
     if (member.verdict !== 'suspect' || !this.#own.view.mayTell(member)) return
-    // Those who are to verify hear of it at once, and so does the suspect, who may refute.
+    // Those who are to verify hear of it at once; their pings tell the suspect, who may refute.
     for (const verifier of verifiersOf(member, this.members)) {
       if (verifier !== this.self) this.#dialogue.tell(verifier, member)
     }

@@ -17,16 +17,17 @@ const LONGEST_MS = 300_000
 const FORGIVEN_MS = 600_000
 /** What happened within so long before the end of a quarantine counts for going on with it. */
 const STILL_BAD_MS = 60_000
+/** Cases that are over are closed this often. */
+const CLEAN_EVERY_MS = 60_000
 /** More accusers than this need not be remembered of one member. */
 const MAX_ACCUSERS = 32
 
 interface Case {
-  /** When each hard accuser was last new in a record of the member, by id. */
+  /** When each hard accuser was last in a record of the member that had become another, by id. */
   readonly accusers: Map<number, number>
   failures: number[]
   /** End of the present or last quarantine. */
   until: number
-  quarantined: boolean
   /** How many quarantines there were. */
   served: number
 }
@@ -40,18 +41,18 @@ interface Case {
  */
 export class Quarantine {
   readonly #cases = new Map<Member, Case>()
+  readonly #quarantined = new Set<Member>()
+  #cleanAt = 0
   /** How often a member was quarantined. */
   begun = 0
 
   /** Members in quarantine. */
   get size(): number {
-    let size = 0
-    for (const { quarantined } of this.#cases.values()) if (quarantined) size++
-    return size
+    return this.#quarantined.size
   }
 
   has(member: Member): boolean {
-    return this.#cases.size > 0 && this.#cases.get(member)?.quarantined === true
+    return this.#quarantined.has(member)
   }
 
   /** Hard accusers of a member's present life that are new, and credible. `n` is the number of live members. */
@@ -61,7 +62,7 @@ export class Quarantine {
     for (const id of accusers) {
       if (one.accusers.size < MAX_ACCUSERS || one.accusers.has(id)) one.accusers.set(id, now)
     }
-    this.#judge(one, n, now, isBeyond)
+    this.#judge(member, one, n, now, isBeyond)
   }
 
   /** A member has come to be held failed. */
@@ -69,38 +70,46 @@ export class Quarantine {
     const one = this.#caseOf(member)
     one.failures.push(now)
     if (one.failures.length > FAILURES) one.failures.shift()
-    this.#judge(one, n, now, isBeyond)
+    this.#judge(member, one, n, now, isBeyond)
   }
 
   /** Another life, or none: the case is closed. */
   forget(member: Member): void {
     this.#cases.delete(member)
+    this.#quarantined.delete(member)
   }
 
   /** Members whose quarantine is over. To be called now and then. */
   ended(n: number, now: number): Member[] {
     const ended: Member[] = []
-    for (const [member, one] of this.#cases) {
-      expire(one, now)
-      if (one.quarantined && now >= one.until) {
-        one.quarantined = false
-        expire(one, now, STILL_BAD_MS)
-        // It takes less to stay than to come in, so that nobody flaps at the threshold.
-        this.#judge(one, n, now, isStillBad)
-        if (!one.quarantined) ended.push(member)
-      }
-      const idle = one.accusers.size === 0 && one.failures.length === 0
-      if (idle && !one.quarantined && now >= one.until + FORGIVEN_MS) this.#cases.delete(member)
+    for (const member of this.#quarantined) {
+      const one = this.#caseOf(member)
+      if (now < one.until) continue
+      this.#quarantined.delete(member)
+      expire(one, now, STILL_BAD_MS)
+      // It takes less to stay than to come in, so that nobody flaps at the threshold.
+      this.#judge(member, one, n, now, isStillBad)
+      if (!this.#quarantined.has(member)) ended.push(member)
     }
+    if (now >= this.#cleanAt) this.#clean(now)
     return ended
   }
 
-  #judge(one: Case, n: number, now: number, suffices: (one: Case) => boolean): void {
+  #clean(now: number): void {
+    this.#cleanAt = now + CLEAN_EVERY_MS
+    for (const [member, one] of this.#cases) {
+      expire(one, now)
+      const idle = one.accusers.size === 0 && one.failures.length === 0
+      if (idle && !this.#quarantined.has(member) && now >= one.until + FORGIVEN_MS) this.#cases.delete(member)
+    }
+  }
+
+  #judge(member: Member, one: Case, n: number, now: number, suffices: (one: Case) => boolean): void {
     expire(one, now)
-    if (one.quarantined || !suffices(one)) return
+    if (this.#quarantined.has(member) || !suffices(one)) return
     if (this.#near(now) > Math.max(NEAR_LEAST, NEAR_SHARE * n)) return
     if (now >= one.until + FORGIVEN_MS) one.served = 0
-    one.quarantined = true
+    this.#quarantined.add(member)
     one.until = now + Math.min(LONGEST_MS, FIRST_MS * 2 ** one.served++)
     // What happens from now on tells whether it is any better at the end.
     one.accusers.clear()
@@ -113,7 +122,7 @@ export class Quarantine {
     let near = 0
     for (const [member, one] of this.#cases) {
       expire(one, now)
-      if (member.live && (one.quarantined || isNear(one))) near++
+      if (member.live && (this.#quarantined.has(member) || isNear(one))) near++
     }
     return near
   }
@@ -125,7 +134,6 @@ export class Quarantine {
         accusers: new Map(),
         failures: [],
         until: Number.NEGATIVE_INFINITY,
-        quarantined: false,
         served: 0,
       }
       this.#cases.set(member, one)

@@ -167,3 +167,11 @@ describe('whoever speaks of a former life', () => {
     expect(record(a!)).toEqual(own)
   })
 })
+
+it('clones of one process, which nothing tells apart, do not outbid each other without end', () => {
+  const world = new MemberWorld()
+  const [a] = world.cluster('a', 'b')
+  for (let i = 0; i < 50; i++) a!.membership.learn({ ...record(a!), incarnation: record(a!).incarnation + 1 })
+  expect(record(a!).incarnation).toBeGreaterThan(0)
+  expect(record(a!).incarnation).toBeLessThan(10)
+})
