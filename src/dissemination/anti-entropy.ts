@@ -32,13 +32,17 @@ const OPENING: Uint8Array = Uint8Array.of(STREAM_SYNC)
 const MISMATCHES_BELIEVED = 3
 /** While gossip alone cannot keep up, mismatches are settled at most this often, with jitter. */
 const BACKLOG_INTERVAL_MS = 300
+/** State of more bytes than this is more than a packet of gossip carries. */
+const BULK_BYTES = 1_400
 /**
- * After a session that moved more than gossip can carry, the next peer is asked this much later, with jitter: so that whoever has
- * much to pass on, or may still lack much, spreads it by streams, until a session finds little.
+ * After a session that moved so much, the next peer is asked this much later, with jitter: so that whoever has much to pass on, or may
+ * still lack much, spreads it by streams, until a session finds little.
  */
 const STREAM_ROUND_MS = 100
 /** Such sessions in a row, at most: what differs for other reasons is left to the slower ways. */
 const MOST_STREAM_ROUNDS = 16
+/** A node that has just come goes on so often after any session that moved something: where many come at once, gossip misses some. */
+const EARLY_ROUNDS = 3
 
 export interface SyncHandle {
   /** Ends the session at once; its outcome still comes. */
@@ -57,6 +61,7 @@ export class AntiEntropy {
   #timer: Timer | undefined
   #roundTimer: Timer | undefined
   #rounds = 0
+  #earlyRounds = EARLY_ROUNDS
   #healing = false
   #stopped = false
   /** Sessions by outcome, and why they were begun. */
@@ -149,16 +154,17 @@ export class AntiEntropy {
   }
 
   /** A stream round: whatever was much for this session may be news to others, too. */
-  #goOn({ bulk }: SyncOutcome): void {
-    if (bulk === undefined) {
+  #goOn({ moved }: SyncOutcome): void {
+    if (moved === undefined || (moved.bytes <= BULK_BYTES && this.#earlyRounds === 0)) {
       if (this.#roundTimer === undefined) this.#rounds = 0
       return
     }
     if (this.#stopped || this.#roundTimer !== undefined || this.#rounds >= MOST_STREAM_ROUNDS) return
     this.#rounds++
+    if (this.#earlyRounds > 0) this.#earlyRounds--
     this.#roundTimer = this.#runtime.setTimer(STREAM_ROUND_MS * (0.75 + 0.5 * this.#fraction()), () => {
       this.#roundTimer = undefined
-      const peer = this.#host.randomPeer(bulk)
+      const peer = this.#host.randomPeer(moved.domain)
       if (peer !== undefined && !this.#healing) this.#heal(peer)
     })
   }

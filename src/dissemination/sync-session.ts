@@ -37,10 +37,13 @@ export interface SyncExchange {
 
 const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
-/** State of more bytes than this, either way, is more than a packet of gossip carries. */
-const BULK_BYTES = 1_400
 /** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
 const MAX_DOMAINS = 512
+
+export interface Moved {
+  readonly domain: string
+  readonly bytes: number
+}
 
 export interface SyncOutcome {
   /** Every domain that both sides have is now agreed on. */
@@ -49,8 +52,8 @@ export interface SyncOutcome {
   readonly peer: string | undefined
   /** Names of the domains that both sides have. */
   readonly common: readonly string[]
-  /** The domain of which the most state was moved, if that is more than a packet carries. */
-  readonly bulk?: string
+  /** The domain of which the most state was moved, and how many bytes; nothing if none was. */
+  readonly moved?: Moved
   readonly error: Error | undefined
 }
 
@@ -72,7 +75,7 @@ export class SyncSession {
   #exchange: SyncExchange | undefined
   /** The domain of the present exchange. */
   #domain = ''
-  #bulk = { domain: '', bytes: BULK_BYTES }
+  #moved: Moved | undefined
   #greeted = false
   /** The stream is full until it says that it has drained. */
   #blocked = false
@@ -132,8 +135,8 @@ export class SyncSession {
     this.#exchange?.close()
     // Only the good end of the stream says that the last frames have arrived, too.
     const ok = this.#finished && error === undefined
-    const bulk = this.#bulk.domain === '' ? undefined : { bulk: this.#bulk.domain }
-    this.#onEnd({ ok, peer: this.#peer, common: this.#common, ...bulk, error })
+    const moved = this.#moved && { moved: this.#moved }
+    this.#onEnd({ ok, peer: this.#peer, common: this.#common, ...moved, error })
   }
 
   #take(frame: Reader): boolean {
@@ -175,7 +178,7 @@ export class SyncSession {
 
   #openNext(): void {
     const bytes = this.#exchange?.movedBytes ?? 0
-    if (bytes > this.#bulk.bytes) this.#bulk = { domain: this.#domain, bytes }
+    if (bytes > (this.#moved?.bytes ?? 0)) this.#moved = { domain: this.#domain, bytes }
     this.#exchange?.close()
     this.#exchange = undefined
     const domain = this.#pending.shift()

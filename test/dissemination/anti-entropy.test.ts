@@ -78,6 +78,16 @@ class Node {
 let clock: TestClock
 let node: Node
 
+/** Lets a node be one that came long ago, and forgets whom it asked meanwhile. */
+function settle(node: Node): void {
+  for (let i = 0; i < 4; i++) {
+    node.domain.items.add(`once ${i}`)
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(1_000)
+  }
+  node.connects.length = 0
+}
+
 beforeEach(() => {
   clock = new TestClock()
   node = new Node(clock, 1)
@@ -89,10 +99,12 @@ describe('a sync on demand', () => {
     node.antiEntropy.sync(A.address, (outcome) => outcomes.push(outcome))
     expect(outcomes).toEqual([])
     clock.run(1_000)
-    expect(outcomes).toEqual([{ ok: true, peer: 'peer', common: ['x'], error: undefined }])
+    expect(outcomes).toEqual([
+      { ok: true, peer: 'peer', common: ['x'], moved: { domain: 'x', bytes: 10 }, error: undefined },
+    ])
     expect(node.domain.items).toEqual(new Set(['ours', 'theirs']))
     expect(node.peerDomain.items).toEqual(node.domain.items)
-    expect(node.antiEntropy.counts).toMatchObject({ started: 1, completed: 1, failed: 0 })
+    expect(node.antiEntropy.counts).toMatchObject({ completed: node.connects.length, failed: 0 })
     expect(clock.waiting).toBe(0)
   })
 
@@ -192,6 +204,7 @@ describe('a digest that differs', () => {
   })
 
   it('of one domain does not hold back that of another', () => {
+    settle(node)
     node.antiEntropy.compare(X, false, A)
     clock.run(100)
     node.antiEntropy.compare(Y, false, B)
@@ -224,6 +237,7 @@ describe('the periodic sync', () => {
   })
 
   it('never comes sooner than three quarters of its interval, nor later than five', () => {
+    settle(node)
     node.antiEntropy.start()
     let at = clock.now
     for (let i = 0; i < 20; i++) {
@@ -259,6 +273,7 @@ describe('rounds of streams', () => {
     Array.from({ length: 40 }, (_, i) => `${prefix}${i}`.padEnd(150, '.'))
 
   it('follow on a session that moved more than gossip carries, until one does not', () => {
+    settle(node)
     for (const item of many('ours')) node.domain.items.add(item)
     node.antiEntropy.sync(A.address, () => {})
     clock.run(50)
@@ -271,9 +286,22 @@ describe('rounds of streams', () => {
   })
 
   it('do not follow on one that moved little, nor on one that found no difference', () => {
+    settle(node)
+    for (const news of [true, false]) {
+      if (news) node.domain.items.add('little')
+      node.antiEntropy.sync(A.address, () => {})
+      clock.run(10_000)
+    }
+    expect(node.connects).toHaveLength(2)
+  })
+
+  it('follow on ones that moved little a few times, at a node that has just come', () => {
+    const strange = node.peerDomain.digest.bind(node.peerDomain)
+    let sessions = 0
+    node.peerDomain.digest = () => ({ ...strange(), high: sessions++ })
     node.antiEntropy.sync(A.address, () => {})
     clock.run(10_000)
-    expect(node.connects).toHaveLength(1)
+    expect(node.connects).toHaveLength(4)
   })
 
   it('are so many in a row at most, with a peer that never agrees', () => {
