@@ -5,6 +5,9 @@ interface Decoded<T> {
   readonly value: T
 }
 
+/** A generation ends after so many reads for each value that it may hold: what was not met again meanwhile is past. */
+const READS_PER_VALUE = 16
+
 /**
  * Values by the bytes that they were decoded from: the same bytes give the very same value, undecoded. Two generations, each of
  * at most `capacity` values: what is met again lives on, what is not goes with its generation.
@@ -13,6 +16,7 @@ export class Interned<T> {
   readonly #capacity: number
   #young = new Map<number, Decoded<T>>()
   #old = new Map<number, Decoded<T>>()
+  #reads = 0
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -20,6 +24,7 @@ export class Interned<T> {
 
   /** What the rest of the reader's bytes was decoded to before, and reads past it; else decodes it, and the reader may fail. */
   read(reader: Reader, decode: (reader: Reader) => T, added: (bytes: Uint8Array, value: T) => void): T {
+    if (++this.#reads >= READS_PER_VALUE * this.#capacity) this.#turn()
     const hash = reader.hashRest()
     const known = this.#young.get(hash) ?? this.#old.get(hash)
     if (known !== undefined && reader.skipRest(known.bytes)) {
@@ -38,10 +43,13 @@ export class Interned<T> {
 
   #keep(hash: number, decoded: Decoded<T>): void {
     if (this.#young.get(hash) === decoded) return
-    if (this.#young.size >= this.#capacity) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
+    if (this.#young.size >= this.#capacity) this.#turn()
     this.#young.set(hash, decoded)
+  }
+
+  #turn(): void {
+    this.#old = this.#young
+    this.#young = new Map()
+    this.#reads = 0
   }
 }
