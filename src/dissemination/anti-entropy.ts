@@ -32,8 +32,8 @@ const OPENING: Uint8Array = Uint8Array.of(STREAM_SYNC)
 const MISMATCHES_BELIEVED = 3
 /** While gossip alone cannot keep up, mismatches are settled at most this often, with jitter. */
 const BACKLOG_INTERVAL_MS = 300
-/** State of more bytes than this is more than a packet of gossip carries. */
-const BULK_BYTES = 1_400
+/** State of more bytes than this is more than a round of gossip carries to one peer. */
+const BULK_BYTES = 4_000
 /**
  * After a session that moved so much, the next peer is asked this much later, with jitter: so that whoever has much to pass on, or may
  * still lack much, spreads it by streams, until a session finds little.
