@@ -32,8 +32,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'refutation: whoever hears that it is suspect takes a higher incarnation',
     file: 'src/membership/identity.ts',
-    from: 'incarnation: Math.max(this.#record.incarnation, heard) + 1 })',
-    to: 'incarnation: Math.max(this.#record.incarnation, heard) })',
+    from: 'const incarnation = Math.max(this.#record.incarnation, heard) + 1',
+    to: 'const incarnation = Math.max(this.#record.incarnation, heard)',
   },
   {
     rule: 'contiguous line: below it absence is proof of deletion',
