@@ -6,7 +6,7 @@ interface Decoded<T> {
 }
 
 /** A generation ends after so many reads for each value that it may hold: what was not met again meanwhile is past. */
-const READS_PER_VALUE = 16
+const READS_PER_VALUE = 2
 
 /**
  * Values by the bytes that they were decoded from: the same bytes give the very same value, undecoded. Two generations, each of
