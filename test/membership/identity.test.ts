@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { compareEpochs, type EpochId } from '../../src/wire/epoch.ts'
 import type { MemberRecord } from '../../src/wire/member-record.ts'
 import { type MemberNode, MemberWorld } from './member-world.ts'
+import { recordOf } from './records.ts'
 import { all } from './views.ts'
 
 const LAST_TIME = 2 ** 47 - 1
@@ -174,4 +175,13 @@ it('clones of one process, which nothing tells apart, do not outbid each other w
   for (let i = 0; i < 50; i++) a!.membership.learn({ ...record(a!), incarnation: record(a!).incarnation + 1 })
   expect(record(a!).incarnation).toBeGreaterThan(0)
   expect(record(a!).incarnation).toBeLessThan(10)
+})
+
+it('whoever is not known yet is no witness against others', () => {
+  const world = new MemberWorld()
+  const newcomer = world.boot('new')
+  newcomer.membership.learn(recordOf('silent', { hard: [1] }))
+  world.run(10_000)
+  expect(newcomer.membership.verdicts.verification.counts.started).toBeGreaterThan(0)
+  expect(newcomer.view('silent')!.isAccusedBy(newcomer.membership.self.id)).toBe(false)
 })
