@@ -77,6 +77,8 @@ export class NetworkState {
   /** Networks joined or being joined. */
   readonly #replicas = new Map<string, Replica>()
   readonly #byId = new Map<number, Replica>()
+  /** Networks that this process has left: what others still remember of it there was withdrawn. */
+  readonly #left = new Set<string>()
   #turn = 0
   #closed = false
   /** Why this node writes no more. */
@@ -275,7 +277,8 @@ export class NetworkState {
   #opened(replica: Replica, synced: boolean): Network {
     const { inheritMs } = this.#options
     const time = epochTime(this.#runtime.wallClock())
-    replica.open({ time, nonce: this.#runtime.randomUint32() }, inheritMs > 0)
+    const inherits = inheritMs > 0 && !this.#left.has(replica.name)
+    replica.open({ time, nonce: this.#runtime.randomUint32() }, inherits)
     const network = new Network(replica, this.#networkHost)
     if (inheritMs > 0) network.expireInherited(inheritMs)
     if (synced) replica.tookOver()
@@ -337,6 +340,7 @@ export class NetworkState {
     network.end()
     const joined = this.#joined.get(network.name)
     if (joined?.network !== network) return
+    this.#left.add(network.name)
     this.#drop(joined.replica)
     if (!this.#closed) this.builtIn.write(participationKey(network.name), undefined)
   }
