@@ -1,10 +1,13 @@
-import { AntiEntropy } from './dissemination/anti-entropy.ts'
+import { ClusterKeys } from './cluster-keys.ts'
+import { AntiEntropy, type SyncHandle } from './dissemination/anti-entropy.ts'
 import { Gossip } from './dissemination/gossip.ts'
 import type { SyncDomain, SyncOutcome } from './dissemination/sync-session.ts'
+import { DropWarnings, noSeedAnswered } from './dropped.ts'
 import { HearsayError } from './errors.ts'
 import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
 import { firstRecord } from './first-record.ts'
 import { Inbound } from './inbound.ts'
+import { listen } from './listen.ts'
 import { MemberOwners } from './member-owners.ts'
 import { nameConflict } from './membership/identity.ts'
 import { Joining } from './membership/joining.ts'
@@ -24,13 +27,13 @@ import {
 import { parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
-import { type DropCause, SecureTransport, type SecureTransportHandlers } from './security/secure-transport.ts'
+import type { RotateOptions } from './security/key-rotation.ts'
+import type { SecureTransport, SecureTransportHandlers } from './security/secure-transport.ts'
 import { EVENT_OF, snapshot } from './snapshot.ts'
 import { Topology } from './topology/topology.ts'
 import type { MemberRecord } from './wire/member-record.ts'
+import { writeOffer } from './wire/messages.ts'
 
-const STREAM_IDLE_MS = 15_000
-const HANDSHAKE_TIMEOUT_MS = 5_000
 /** How often `leave` looks whether everything has been told. */
 const LEAVE_POLL_MS = 10
 
@@ -48,6 +51,7 @@ export class Cluster {
   readonly #gossip: Gossip
   readonly #antiEntropy: AntiEntropy
   readonly #membership: Membership
+  readonly #keys: ClusterKeys
   readonly #networkState: NetworkState
   readonly #topology: Topology
   readonly #joining: Joining
@@ -72,23 +76,7 @@ export class Cluster {
     const runtime = new ScopedRuntime(options.runtime ?? new NodeRuntime())
     let cluster: Cluster | undefined
     let handlers: SecureTransportHandlers | undefined
-    const transport = await SecureTransport.start(
-      runtime,
-      {
-        bind: resolved.bind,
-        label: resolved.label,
-        keys: resolved.keys,
-        maxInboundStreams: resolved.maxInboundStreams,
-        streamIdleMs: STREAM_IDLE_MS,
-        handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-      },
-      {
-        onPacket: (body, from, session) => handlers?.onPacket(body, from, session),
-        onStream: (stream) => handlers?.onStream(stream),
-        onFault: (cause) => handlers?.onFault(cause),
-        onDrop: (cause, from) => handlers?.onDrop?.(cause, from),
-      },
-    )
+    const transport = await listen(runtime, resolved, () => handlers)
     try {
       cluster = new Cluster(resolved, runtime, transport)
       handlers = cluster.#handlers()
@@ -125,8 +113,10 @@ export class Cluster {
         domain === this.#membership.domain.name
           ? this.#membership.backlogged
           : this.#networkState.backlogged(domain),
+      tell: (domain) => this.#networkState.tell(domain),
     })
-    this.#membership = new Membership(runtime, options, firstRecord(options, runtime, transport.address), {
+    const first = firstRecord(options, runtime, transport.address, transport.keyring?.ids ?? [])
+    this.#membership = new Membership(runtime, options, first, {
       send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),
       announce: () => this.#gossip.announce(),
       witness: (to, timeoutMs, onResult) => transport.witness(to, timeoutMs, onResult),
@@ -140,10 +130,12 @@ export class Cluster {
       coordinate: () => this.#topology.coordinate(),
       measured: (member, rttMs, coordinate) => this.#topology.observe(member.name, rttMs, coordinate),
       verdictChanged: (member) => this.#verdictChanged(member),
+      keysChanged: (member) => this.#keys.memberChanged(member),
       statusChanged: (member, previous) => this.#statusChanged(member, previous),
-      updated: (member) => this.#events.emit('member-updated', this.#snapshot(member)),
+      updated: (member) => this.#tell('member-updated', member),
       forgotten: (member) => {
         this.#topology.forget(member.name)
+        this.#keys.forgotten(member)
         this.#networkState.ownerForgotten(member.name)
       },
       isolationChanged: (isolated) => {
@@ -155,7 +147,8 @@ export class Cluster {
       epochRaised: (epoch) => this.#networkState.epochRaised(epoch),
       twinFound: (record) => this.#twinFound(record),
     })
-    this.#gossip.addSource(this.#membership)
+    this.#keys = new ClusterKeys(runtime, transport, this.#membership, this.#antiEntropy, this.#events)
+    this.#gossip.addSource(this.#membership, { everyRound: true })
     this.#networkState = new NetworkState(runtime, options, {
       self: options.name,
       owners: new MemberOwners(this.#membership),
@@ -164,6 +157,14 @@ export class Cluster {
       removeSource: (source) => this.#gossip.removeSource(source),
       sync: (peer, onEnd) => this.#sync(peer.address, onEnd),
       compared: (network, equal, peer) => this.#antiEntropy.compare(network, equal, peer),
+      lacking: (network, peer) => this.#antiEntropy.lacking(network, peer),
+      offer: (network) => this.#antiEntropy.offer(network),
+      offering: (network) => this.#antiEntropy.offering(network),
+      tell: (peer, digest) =>
+        this.#gossip.sendFilled(peer.address, undefined, (writer) =>
+          writeOffer(writer, { sourceId: this.#membership.self.id, digests: [digest] }),
+        ),
+      offered: (equal, peer) => this.#antiEntropy.offered(equal, peer),
       forgotten: (network) => this.#antiEntropy.forget(network),
       mayRaise: () => this.#membership.mayRaise,
       epochOpened: (epoch) => this.#membership.adoptEpoch(epoch),
@@ -219,7 +220,18 @@ export class Cluster {
     this.#checkOpen()
     this.#checkTwin()
     checkMetadata(metadata)
-    this.#membership.setMetadata(metadata.slice())
+    this.#membership.setMetadata(new Uint8Array(metadata))
+  }
+
+  /**
+   * Changes the key that the whole cluster seals with, without an outage. Resolves once the older keys are retired as far as this node
+   * knows. Rejects with `ERR_KEY_INVALID`, `ERR_INSECURE`, `ERR_NAME_CONFLICT`, `ERR_CLOSED`, the signal's reason, or after `timeoutMs` (60 s) with
+   * `ERR_ROTATION_BLOCKED`, which names the members that hold it up; the rotation then goes on.
+   */
+  async rotateKey(key: Uint8Array | string, options?: RotateOptions): Promise<void> {
+    this.#checkOpen()
+    this.#checkTwin()
+    return this.#keys.rotate(key, options)
   }
 
   /** Estimated round trip to a member in ms; undefined while nothing is known. */
@@ -290,6 +302,7 @@ export class Cluster {
       antiEntropy: this.#antiEntropy,
       membership: this.#membership,
       networkState: this.#networkState,
+      keys: this.#keys,
       malformed: this.#inbound.malformed,
       now: this.#runtime.now(),
     })
@@ -324,9 +337,10 @@ export class Cluster {
     this.#membership.start()
     this.#antiEntropy.start()
     this.#joining.start(seeds)
+    this.#keys.start()
     this.#state = 'running'
     if (answered === 0) {
-      const message = 'No seed answered; they will be tried again in the background.'
+      const message = noSeedAnswered(this.#transport.counts)
       // Not before the caller of `start` could listen.
       this.#runtime.setTimer(0, () => this.#events.warn('WARN_NO_SEED_ANSWERED', message))
     }
@@ -350,6 +364,7 @@ export class Cluster {
     this.#gossip.stop()
     this.#membership.stop()
     this.#networkState.close()
+    this.#keys.stop()
     this.#runtime.close()
     await this.#transport.close()
     this.#settleClosed()
@@ -364,14 +379,12 @@ export class Cluster {
 
   #handlers(): SecureTransportHandlers {
     const inbound = this.#inbound
+    const drops = new DropWarnings(this.#runtime, this.#events, this.#membership.members)
     return {
       onPacket: (body, from) => inbound.onPacket(body, from),
       onStream: (stream) => inbound.onStream(stream),
       onFault: (cause) => this.#onFault(cause),
-      onDrop: (cause, from) => {
-        if (ORDINARY_DROPS.has(cause)) return
-        this.#events.warn('WARN_TRAFFIC_DROPPED', `Traffic from ${from} was dropped: ${cause}.`)
-      },
+      onDrop: (cause, from) => drops.note(cause, from),
     }
   }
 
@@ -384,6 +397,7 @@ export class Cluster {
 
   #verdictChanged(member: Member): void {
     this.#networkState.ownerChanged(member.name)
+    this.#keys.memberChanged(member)
     if (member.verdict === 'failed') this.#joining.lost()
   }
 
@@ -391,7 +405,11 @@ export class Cluster {
     const status = this.#membership.verdicts.statusOf(member)
     // Nobody was told that it was there.
     if (previous === undefined && status !== 'alive') return
-    this.#events.emit(EVENT_OF[status], this.#snapshot(member))
+    this.#tell(EVENT_OF[status], member)
+  }
+
+  #tell(event: (typeof EVENT_OF)[Verdict] | 'member-updated', member: Member): void {
+    if (this.#events.listened(event)) this.#events.emit(event, this.#snapshot(member))
   }
 
   #snapshot(member: Member): MemberSnapshot {
@@ -413,7 +431,7 @@ export class Cluster {
     if (this.#twin !== undefined) throw nameConflict(this.#twin)
   }
 
-  #sync(address: string, onEnd: (outcome: SyncOutcome) => void): { abort(): void } {
+  #sync(address: string, onEnd: (outcome: SyncOutcome) => void): SyncHandle {
     return this.#antiEntropy.sync(address, (outcome) => {
       if (outcome.ok && this.#state !== 'closed') this.#membership.heardByStream()
       onEnd(outcome)
@@ -421,15 +439,6 @@ export class Cluster {
   }
 
   #domains(): SyncDomain[] {
-    return [this.#membership.domain, ...this.#networkState.domains()]
+    return [...this.#keys.domains, this.#membership.domain, ...this.#networkState.domains()]
   }
 }
-
-/** What befalls streams when a peer dies, is slow or is busy: counted, but nothing to warn of. */
-const ORDINARY_DROPS: ReadonlySet<DropCause> = new Set([
-  'stream-timeout',
-  'stream-refused',
-  'stream-truncated',
-  'stream-idle',
-  'stream-limit',
-])

@@ -4,10 +4,12 @@
  * | code | raised by | what to do |
  * |---|---|---|
  * | `ERR_OPTIONS_INVALID` | `Cluster.start`, several faults at once | read `faults`, one error each |
- * | `ERR_OPTION_INVALID` | an option out of its bounds | use a value within the bounds named |
+ * | `ERR_OPTION_INVALID` | an option out of its bounds, or half a codec | use a value within the bounds named |
  * | `ERR_ADDRESS_INVALID` | an address that is not `host:port` | write `10.0.0.2:7946` or `[fd00::2]:7946` |
  * | `ERR_NAME_INVALID` | an empty, oversized or ill-formed name or key | shorten or correct it |
  * | `ERR_KEY_INVALID` | a key that is not 32 bytes, or none at all | make one with `generateKey()` |
+ * | `ERR_INSECURE` | `rotateKey` of a node that runs without keys | start it with `keys` |
+ * | `ERR_ROTATION_BLOCKED` | a rotation of keys that is not over in time | see to the members that it names; it goes on |
  * | `ERR_BIND_FAILED` | the port is occupied or the address not local | choose another `bind` |
  * | `ERR_JOIN_FAILED` | no seed answered | check addresses, keys, label, firewall |
  * | `ERR_NAME_CONFLICT` | another live process uses this name | choose another `name` |
@@ -25,6 +27,8 @@ export type ErrorCode =
   | 'ERR_ADDRESS_INVALID'
   | 'ERR_NAME_INVALID'
   | 'ERR_KEY_INVALID'
+  | 'ERR_INSECURE'
+  | 'ERR_ROTATION_BLOCKED'
   | 'ERR_BIND_FAILED'
   | 'ERR_JOIN_FAILED'
   | 'ERR_NAME_CONFLICT'

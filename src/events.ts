@@ -26,6 +26,7 @@ export interface MemberSnapshot {
  * | `WARN_UNDECODABLE_ENTRY` | the codec of a table threw for an entry, which is passed over |
  * | `WARN_LISTENER_FAILED` | a listener of this node threw |
  * | `WARN_TRAFFIC_DROPPED` | packets or streams were dropped: other keys, other label, or an attack. See `metrics()` |
+ * | `WARN_KEY_UNKNOWN` | a member seals with a key that this node does not hold: one of the two has missed a rotation |
  * | `WARN_NOT_SYNCED` | a network was joined, but none of its participants answered in time |
  */
 export type WarningCode =
@@ -34,6 +35,7 @@ export type WarningCode =
   | 'WARN_UNDECODABLE_ENTRY'
   | 'WARN_LISTENER_FAILED'
   | 'WARN_TRAFFIC_DROPPED'
+  | 'WARN_KEY_UNKNOWN'
   | 'WARN_NOT_SYNCED'
 
 export interface HearsayWarning {
@@ -54,6 +56,8 @@ export interface ClusterEvents {
   isolated: []
   /** Others answer again. */
   reconnected: []
+  /** The keys of this node have changed: here they are, the one that seals first, to be kept for the next start. */
+  keyring: [keys: readonly Uint8Array[]]
   warning: [warning: HearsayWarning]
 }
 
@@ -92,8 +96,13 @@ export class EventQueue {
     if (guarded !== undefined) this.#emitter.off(event, guarded as never)
   }
 
+  /** Whether anybody would be told. */
+  listened(event: keyof ClusterEvents): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
   emit<E extends keyof ClusterEvents>(event: E, ...args: ClusterEvents[E]): void {
-    if (this.#emitter.listenerCount(event) === 0) return
+    if (!this.listened(event)) return
     this.#pending.push(() => this.#emitter.emit(event, ...(args as never)))
     if (this.#draining) return
     this.#draining = true

@@ -6,7 +6,16 @@ import type { FrameHandlers, FrameStream } from './security/frames.ts'
 import type { Reader } from './wire/bytes.ts'
 import { readEntryEvent } from './wire/entry-event.ts'
 import { readMemberRecord } from './wire/member-record.ts'
-import { MESSAGE, readAck, readIndirectPing, readMessages, readNack, readPing } from './wire/messages.ts'
+import {
+  MESSAGE,
+  type ProbeDigest,
+  readAck,
+  readIndirectPing,
+  readMessages,
+  readNack,
+  readOffer,
+  readPing,
+} from './wire/messages.ts'
 
 /** Hands what comes in, opened and checked, to the room that it is for. */
 export class Inbound {
@@ -57,30 +66,50 @@ export class Inbound {
     return undefined
   }
 
+  #onOffer(digests: readonly ProbeDigest[], sourceId: number): void {
+    const member = this.#membership.members.byId(sourceId)
+    if (member !== undefined && member.verdict !== 'failed') this.#networkState.onOffer(digests, member)
+  }
+
   /** False for a message that is ill-formed; what came before it in the packet counts. */
   #onMessage(type: number, payload: Reader, from: string): boolean {
     switch (type) {
-      case MESSAGE.ping:
-        return decoded(payload, readPing, (ping) => this.#membership.onPing(ping, from))
-      case MESSAGE.ack:
-        return decoded(payload, readAck, (ack) => this.#membership.onAck(ack, from))
-      case MESSAGE.indirectPing:
-        return decoded(payload, readIndirectPing, (request) => this.#membership.onIndirectPing(request, from))
-      case MESSAGE.nack:
-        return decoded(payload, readNack, (nack) => this.#membership.onNack(nack))
-      case MESSAGE.member:
-        return decoded(payload, readMemberRecord, (record) => this.#membership.learn(record, from))
-      case MESSAGE.entry:
-        return decoded(payload, readEntryEvent, (event) => this.#networkState.onEvent(event))
-      default:
-        return true
+      case MESSAGE.ping: {
+        const ping = readPing(payload)
+        if (!payload.failed) this.#membership.onPing(ping, from)
+        break
+      }
+      case MESSAGE.ack: {
+        const ack = readAck(payload)
+        if (!payload.failed) this.#membership.onAck(ack, from)
+        break
+      }
+      case MESSAGE.indirectPing: {
+        const request = readIndirectPing(payload)
+        if (!payload.failed) this.#membership.onIndirectPing(request, from)
+        break
+      }
+      case MESSAGE.nack: {
+        const nack = readNack(payload)
+        if (!payload.failed) this.#membership.onNack(nack)
+        break
+      }
+      case MESSAGE.member: {
+        const record = readMemberRecord(payload)
+        if (!payload.failed) this.#membership.learn(record, from)
+        break
+      }
+      case MESSAGE.entry: {
+        const event = readEntryEvent(payload)
+        if (!payload.failed) this.#networkState.onEvent(event)
+        break
+      }
+      case MESSAGE.offer: {
+        const { digests, sourceId } = readOffer(payload)
+        if (!payload.failed) this.#onOffer(digests, sourceId)
+        break
+      }
     }
+    return !payload.failed
   }
-}
-
-function decoded<T>(payload: Reader, read: (reader: Reader) => T, handle: (value: T) => void): boolean {
-  const value = read(payload)
-  if (payload.failed) return false
-  handle(value)
-  return true
 }

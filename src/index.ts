@@ -25,4 +25,5 @@ export type {
   Transport,
   TransportHandlers,
 } from './runtime/runtime.ts'
+export type { RotateOptions } from './security/key-rotation.ts'
 export type { EpochId } from './wire/epoch.ts'

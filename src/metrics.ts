@@ -1,3 +1,4 @@
+import type { ClusterKeys } from './cluster-keys.ts'
 import type { AntiEntropy } from './dissemination/anti-entropy.ts'
 import type { Gossip } from './dissemination/gossip.ts'
 import type { Membership } from './membership/membership.ts'
@@ -13,6 +14,7 @@ export interface MetricsSources {
   readonly antiEntropy: AntiEntropy
   readonly membership: Membership
   readonly networkState: NetworkState
+  readonly keys: ClusterKeys
   readonly malformed: number
   /** ms of the monotonic clock. */
   readonly now: number
@@ -38,6 +40,10 @@ export function collectMetrics(sources: MetricsSources): Metrics {
   metrics['members.queue'] = membership.queue.size
   metrics['members.queueDropped'] = membership.queue.dropped
   metrics['health.stallMs'] = membership.health.stallMs(sources.now)
+  add('keys', sources.keys.counts)
+  const { joined, notSynced } = networkState.networkCounts
+  metrics['networks.joined'] = joined
+  metrics['networks.notSynced'] = notSynced
   for (const replica of networkState.replicas()) {
     for (const [name, value] of Object.entries(replica.counts)) bump(metrics, `entries.${name}`, value)
     bump(metrics, 'entries.queue', replica.queue.size)

@@ -20,6 +20,11 @@ export interface ClusterOptions extends Partial<Tuning> {
   readonly label?: string
   /** 32 bytes each, as bytes, hex or base64. The first one seals; all of them open. */
   readonly keys?: readonly (Uint8Array | string)[]
+  /**
+   * Beside keys: also takes plaintext, and speaks it to members that hold no keys. Only for the way of a cluster from no keys to keys,
+   * since nothing is protected while it lasts. Default false.
+   */
+  readonly acceptPlaintext?: boolean
   /** Tried once by `start`, and at a low rate in the background, so that parts of a cluster find each other. Default: none. */
   readonly seeds?: Seeds
   /** Known to all members; at most 512 bytes. Default: empty. */
@@ -177,6 +182,7 @@ export interface ResolvedOptions extends Readonly<Tuning> {
   readonly advertise: string | undefined
   readonly label: string
   readonly keys: readonly (Uint8Array | string)[]
+  readonly acceptPlaintext: boolean
   readonly seeds: Seeds
   readonly metadata: Uint8Array
 }
@@ -188,6 +194,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'advertise',
   'label',
   'keys',
+  'acceptPlaintext',
   'seeds',
   'metadata',
   'profile',
@@ -215,6 +222,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
     bind = '0.0.0.0:7946',
     advertise,
     keys = [],
+    acceptPlaintext = false,
     seeds = [],
     profile = 'lan',
   } = options
@@ -241,6 +249,11 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
       )
     }
   })
+  check(() => {
+    if (typeof acceptPlaintext !== 'boolean') throw invalid('acceptPlaintext', 'must be true or false.')
+    if (acceptPlaintext && keys.length === 0)
+      throw invalid('acceptPlaintext', 'is for nodes with keys; without any there is only plaintext.')
+  })
   if (!Object.hasOwn(PROFILES, profile)) {
     faults.push(invalid('profile', `is '${String(profile)}'; choose 'lan', 'wan', 'local' or 'vm'.`))
   }
@@ -258,7 +271,8 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
       faults,
     })
   }
-  return Object.freeze({ ...tuning, name, label, bind, advertise, keys, seeds, metadata: metadata.slice() })
+  const given = { name, label, bind, advertise, keys, acceptPlaintext, seeds }
+  return Object.freeze({ ...tuning, ...given, metadata: new Uint8Array(metadata) })
 }
 
 /** Throws `ERR_NAME_INVALID` for what cannot name a member, a network or a table. `what` says which, for the message. */

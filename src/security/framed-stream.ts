@@ -13,8 +13,8 @@ import {
 export interface StreamProtocol {
   /** What a record is longer than its frame. */
   readonly recordOverhead: number
-  /** The side that connected begins. */
-  initiate(): Initiation
+  /** The side that connected begins, in a way that no try to that address has failed in. */
+  initiate(to: string, failed: number): Initiation
   /** The side that was connected to: what it answers to the first message, or why it does not. */
   answer(hello: Uint8Array): { readonly reply: Uint8Array; readonly records: RecordCodec } | StreamFault
   /** Starts a new session for the opening messages, as `PacketCodec.renewNonce` does for packets. */
@@ -23,6 +23,8 @@ export interface StreamProtocol {
 
 export interface Initiation {
   readonly hello: Uint8Array
+  /** Whether another try may fare better: with another key. */
+  readonly hasAlternative: boolean
   complete(reply: Uint8Array): RecordCodec | StreamFault
   /** Wipes what `complete` would have needed. Idempotent, and harmless after it. */
   abandon(): void
@@ -30,6 +32,7 @@ export interface Initiation {
 
 /** Frames to records and back, both directions of one stream. */
 export interface RecordCodec {
+  readonly sealed: boolean
   seal(frame: Uint8Array, final: boolean): Uint8Array
   open(record: Uint8Array): { readonly frame: Uint8Array; readonly final: boolean } | StreamFault
   dispose(): void
@@ -73,6 +76,9 @@ export class FramedStream implements FrameStream, StreamHandlers {
   #handlers: FrameHandlers | undefined
   #phase: Phase = 'opening'
   #initiation: Initiation | undefined
+  #tries = 0
+  #to = ''
+  #connect: () => ByteStream = () => this.#bytes
   #records: RecordCodec | undefined
   #waiting: Uint8Array[] = []
   #endOnceOpen = false
@@ -90,7 +96,9 @@ export class FramedStream implements FrameStream, StreamHandlers {
   ): FramedStream {
     const stream = new FramedStream(owner, () => undefined)
     stream.#handlers = handlers
-    stream.#bytes = transport.connect(to, stream)
+    stream.#to = to
+    stream.#connect = () => transport.connect(to, stream)
+    stream.#bytes = stream.#connect()
     return stream
   }
 
@@ -118,6 +126,10 @@ export class FramedStream implements FrameStream, StreamHandlers {
 
   get remoteAddress(): string {
     return this.#bytes.remoteAddress
+  }
+
+  get sealed(): boolean {
+    return this.#records?.sealed === true
   }
 
   send(frame: Uint8Array): boolean {
@@ -150,7 +162,7 @@ export class FramedStream implements FrameStream, StreamHandlers {
 
   onOpen(): void {
     if (this.#phase !== 'opening') return
-    this.#initiation = this.#owner.protocol.initiate()
+    this.#initiation = this.#owner.protocol.initiate(this.#to, this.#tries)
     this.#write(this.#initiation.hello)
   }
 
@@ -173,6 +185,7 @@ export class FramedStream implements FrameStream, StreamHandlers {
   }
 
   onClose(error?: Error): void {
+    if (this.#triesAgain()) return
     const outcome = this.#outcome(error)
     this.#phase = 'destroyed'
     this.#timer.cancel()
@@ -180,6 +193,16 @@ export class FramedStream implements FrameStream, StreamHandlers {
     this.#records?.dispose()
     this.#owner.onStreamClosed(this)
     this.#handlers?.onClose(outcome)
+  }
+
+  /** Whoever closes upon a hello may hold another key of this ring. */
+  #triesAgain(): boolean {
+    if (this.#phase !== 'opening' || this.#heard || this.#initiation?.hasAlternative !== true) return false
+    this.#initiation.abandon()
+    this.#initiation = undefined
+    this.#tries++
+    this.#bytes = this.#connect()
+    return true
   }
 
   #receive(record: Uint8Array): void {
@@ -279,7 +302,9 @@ export class FramedStream implements FrameStream, StreamHandlers {
     // A connection that closes without a word is a witness (`SecureTransport.witness`), not a fault.
     const spoken = this.#heard || this.#initiation !== undefined
     const fault = this.#phase === 'open' || this.#phase === 'ending' ? 'truncated' : 'refused'
-    if (error === undefined && spoken) this.#owner.onStreamFault(fault, this.remoteAddress)
+    // Whoever refuses may do so by a reset.
+    if (spoken && (error === undefined || fault === 'refused'))
+      this.#owner.onStreamFault(fault, this.remoteAddress)
     return error ?? new StreamError(fault)
   }
 }

@@ -2,6 +2,8 @@
 export interface FrameStream {
   /** Where the other end is, `ip:port`. */
   readonly remoteAddress: string
+  /** Whether it is open and sealed: nothing that is secret goes over any other. */
+  readonly sealed: boolean
   /**
    * Sends a frame; before `onOpen` it waits. False says that more than the high-water mark waits, and
    * `onDrain` will come. Ignored after `end` or `destroy`. Throws a `RangeError` when the frame is too long.

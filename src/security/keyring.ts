@@ -18,12 +18,15 @@ export class Subkeys {
   readonly id: number
   readonly #packets: Uint8Array
   readonly #streams: Uint8Array
+  readonly #clusterKey: Uint8Array
 
+  /** Takes the bytes over: they are wiped with the subkeys. */
   constructor(sodium: Sodium, clusterKey: Uint8Array) {
     const id = sodium.deriveKey(16, ID_SUBKEY, CONTEXT, clusterKey)
     this.id = ((id[0]! << 24) | (id[1]! << 16) | (id[2]! << 8) | id[3]!) >>> 0
     this.#packets = sodium.deriveKey(KEY_BYTES, PACKET_SUBKEY, CONTEXT, clusterKey)
     this.#streams = sodium.deriveKey(KEY_BYTES, STREAM_SUBKEY, CONTEXT, clusterKey)
+    this.#clusterKey = clusterKey
   }
 
   /** Seals packets, and nothing else. */
@@ -36,7 +39,13 @@ export class Subkeys {
     return this.#streams
   }
 
+  /** The key itself: for members that lack it, by sealed stream, and for the application to keep. */
+  forKeeping(): Uint8Array {
+    return this.#clusterKey
+  }
+
   wipe(sodium: Sodium): void {
+    sodium.wipe(this.#clusterKey)
     sodium.wipe(this.#packets)
     sodium.wipe(this.#streams)
   }
@@ -47,23 +56,20 @@ export class Subkeys {
 }
 
 /**
- * The keys that a node holds: it seals with the first, and opens with the one that a packet or stream names
- * by id. The cluster keys themselves are forgotten once their subkeys are made.
+ * The keys that a node holds: it seals with the primary one, or for whoever is known not to hold that, with another; and
+ * opens with the one that a packet or stream names by id.
  */
 export class Keyring {
   readonly #sodium: Sodium
   readonly #byId = new Map<number, Subkeys>()
+  /** Addresses whose nodes are known not to hold the primary key, with one that they hold. Empty but during rotations. */
+  readonly #others = new Map<string, Subkeys>()
   #primary: Subkeys | undefined
 
-  /** Rejects keys of another form with `ERR_KEY_INVALID`. A key given twice counts once. */
+  /** Rejects keys of another form with `ERR_KEY_INVALID`. A key given twice counts once. The first one seals. */
   constructor(sodium: Sodium, keys: readonly (Uint8Array | string)[]) {
     this.#sodium = sodium
-    const ring = keys.map((key) => {
-      const bytes = parseKey(key)
-      const subkeys = new Subkeys(sodium, bytes)
-      sodium.wipe(bytes)
-      return subkeys
-    })
+    const ring = keys.map((key) => new Subkeys(sodium, parseKey(key)))
     if (ring.length === 0) throw invalid('There is no key')
     this.#primary = ring[0]
     for (const subkeys of ring) this.#add(subkeys)
@@ -75,6 +81,7 @@ export class Keyring {
     return this.#primary
   }
 
+  /** In the order in which they were added. */
   get ids(): readonly number[] {
     return [...this.#byId.keys()]
   }
@@ -83,10 +90,61 @@ export class Keyring {
     return this.#byId.get(id)
   }
 
-  /** Wipes every subkey and forgets it. Idempotent. */
+  /** What to seal with for an address. */
+  keyFor(to: string): Subkeys {
+    return this.#others.size === 0 ? this.primary : (this.#others.get(to) ?? this.primary)
+  }
+
+  /** What to open a stream to an address with, if so many tries with other keys have failed; nothing if all have. */
+  keyForTry(to: string, failed: number): Subkeys | undefined {
+    const first = this.keyFor(to)
+    if (failed === 0) return first
+    return [...this.#byId.values()].filter((key) => key !== first)[failed - 1]
+  }
+
+  /** From now on seals for an address with this key, or without one with the primary. Keys that are not held are passed over. */
+  sealFor(to: string, id: number | undefined): void {
+    const key = id === undefined ? undefined : this.#byId.get(id)
+    if (key === undefined || key === this.#primary) this.#others.delete(to)
+    else this.#others.set(to, key)
+  }
+
+  /** Seals with the primary key for everyone. */
+  sealAlike(): void {
+    this.#others.clear()
+  }
+
+  /** Adds a key that opens. Throws `ERR_KEY_INVALID`. One that is held already is the same key. */
+  add(key: Uint8Array | string): void {
+    this.#add(new Subkeys(this.#sodium, parseKey(key)))
+  }
+
+  /** The id that a key has or would have. Throws `ERR_KEY_INVALID`. */
+  identify(key: Uint8Array | string): number {
+    const subkeys = new Subkeys(this.#sodium, parseKey(key))
+    subkeys.wipe(this.#sodium)
+    return subkeys.id
+  }
+
+  /** Makes a key that is held the primary one. */
+  use(id: number): void {
+    this.#primary = this.#byId.get(id) ?? this.#primary
+  }
+
+  /** Wipes a key and forgets it, but never the primary one. */
+  remove(id: number): void {
+    const key = this.#byId.get(id)
+    if (key === undefined || key === this.#primary) return
+    this.#byId.delete(id)
+    for (const [address, other] of this.#others) if (other === key) this.#others.delete(address)
+    key.wipe(this.#sodium)
+  }
+
+  /** Wipes every key and forgets it. Idempotent. */
   dispose(): void {
     for (const subkeys of this.#byId.values()) subkeys.wipe(this.#sodium)
     this.#byId.clear()
+    this.#others.clear()
     this.#primary = undefined
   }
 
@@ -98,11 +156,11 @@ export class Keyring {
     const namesake = this.#byId.get(subkeys.id)
     if (namesake === undefined) {
       this.#byId.set(subkeys.id, subkeys)
-    } else if (sameBytes(namesake.forPackets(), subkeys.forPackets())) {
-      subkeys.wipe(this.#sodium)
-    } else {
-      throw invalid('Two of the keys share an id, one chance in four billion')
+      return
     }
+    const same = sameBytes(namesake.forKeeping(), subkeys.forKeeping())
+    if (namesake !== subkeys) subkeys.wipe(this.#sodium)
+    if (!same) throw invalid('Two of the keys share an id, one chance in four billion')
   }
 }
 

@@ -8,8 +8,8 @@ export const PacketKind = { plain: 1, sealed: 2 } as const
 
 /** Turns bodies into packets and back. */
 export interface PacketCodec {
-  /** A packet around a body, in bytes of its own. */
-  seal(body: Uint8Array): Uint8Array
+  /** A packet around a body, in bytes of its own, for the node at an address. */
+  seal(body: Uint8Array, to?: string): Uint8Array
   /** Never throws, whatever the bytes. */
   open(packet: Uint8Array): OpenResult
   /** Starts a new session, after something that may have cloned or rewound this process. */

@@ -27,6 +27,7 @@ export class PlainStreams implements StreamProtocol {
   initiate(): Initiation {
     return {
       hello: this.#opening(StreamKind.plainHello),
+      hasAlternative: false,
       complete: (reply) => this.#check(reply, StreamKind.plainReply) ?? PLAIN_RECORDS,
       abandon() {},
     }
@@ -52,6 +53,7 @@ export class PlainStreams implements StreamProtocol {
 }
 
 const PLAIN_RECORDS: RecordCodec = {
+  sealed: false,
   seal(frame, final) {
     const record = new Uint8Array(1 + frame.length)
     record[0] = final ? FINAL_RECORD : FRAME_RECORD

@@ -36,10 +36,10 @@ export class SealedPackets implements PacketCodec {
     this.#nonces.renew()
   }
 
-  seal(body: Uint8Array): Uint8Array {
+  seal(body: Uint8Array, to = ''): Uint8Array {
     if (this.#nonces.exhausted) this.#nonces.renew()
     const nonce = this.#nonces.next()
-    const key = this.#keyring.primary
+    const key = this.#keyring.keyFor(to)
     const associated = this.#associated
     writeKeyId(associated, key.id)
     const sealed = this.#sodium.seal(body, associated, nonce, key.forPackets())

@@ -1,5 +1,6 @@
 import type { Initiation, RecordCodec, StreamProtocol } from './framed-stream.ts'
 import type { StreamFault } from './frames.ts'
+import type { Keyring } from './keyring.ts'
 import type { SecretStream, Sodium } from './sodium.ts'
 import type { StreamHandshake, StreamKeys } from './stream-handshake.ts'
 
@@ -7,10 +8,12 @@ import type { StreamHandshake, StreamKeys } from './stream-handshake.ts'
 export class SealedStreams implements StreamProtocol {
   readonly recordOverhead = 17
   readonly #sodium: Sodium
+  readonly #keyring: Keyring
   readonly #handshake: StreamHandshake
 
-  constructor(sodium: Sodium, handshake: StreamHandshake) {
+  constructor(sodium: Sodium, keyring: Keyring, handshake: StreamHandshake) {
     this.#sodium = sodium
+    this.#keyring = keyring
     this.#handshake = handshake
   }
 
@@ -18,11 +21,12 @@ export class SealedStreams implements StreamProtocol {
     this.#handshake.renewNonce()
   }
 
-  initiate(): Initiation {
+  initiate(to: string, failed: number): Initiation {
     const handshake = this.#handshake
-    const pending = handshake.initiate()
+    const pending = handshake.initiate(this.#keyring.keyForTry(to, failed))
     return {
       hello: pending.hello,
+      hasAlternative: this.#keyring.keyForTry(to, failed + 1) !== undefined,
       complete: (reply) => {
         const keys = handshake.complete(pending, reply)
         return typeof keys === 'string' ? keys : new SealedRecords(this.#sodium, keys)
@@ -40,6 +44,7 @@ export class SealedStreams implements StreamProtocol {
 
 /** The two secretstreams of a stream. Order, completeness and the final mark are theirs to keep. */
 class SealedRecords implements RecordCodec {
+  readonly sealed = true
   readonly #sending: SecretStream
   readonly #receiving: SecretStream
 

@@ -3,6 +3,7 @@ import type { ByteStream, Runtime, StreamHandlers, Transport } from '../runtime/
 import { FramedStream, type StreamOwner, type StreamProtocol } from './framed-stream.ts'
 import { type FrameHandlers, type FrameStream, STREAM_FAULTS, type StreamFault } from './frames.ts'
 import { Keyring } from './keyring.ts'
+import { MixedPackets, MixedStreams, PlainPeers } from './mixed.ts'
 import { NonceSource, type SessionId } from './nonces.ts'
 import { PACKET_DROPS, type PacketCodec, type PacketDrop } from './packet-codec.ts'
 import { PlainPackets } from './plain-packets.ts'
@@ -20,6 +21,8 @@ export interface SecureTransportOptions {
   readonly label: string
   /** The first seals, all open; none at all means plaintext. */
   readonly keys: readonly (Uint8Array | string)[]
+  /** Whether plaintext is taken beside keys. Default: not. */
+  readonly acceptPlaintext?: boolean
   /** Open streams that others have connected. As many more may be opening. */
   readonly maxInboundStreams: number
   readonly streamIdleMs: number
@@ -133,6 +136,16 @@ export class SecureTransport {
     return this.#address
   }
 
+  /** What this node holds; nothing where it runs without keys. */
+  get keyring(): Keyring | undefined {
+    return this.#guard.keyring
+  }
+
+  /** To be told who holds no keys; nothing where plaintext is not accepted beside keys. */
+  get plainPeers(): PlainPeers | undefined {
+    return this.#guard.plainPeers
+  }
+
   /** Live: read it, do not keep it. */
   get counts(): Readonly<TransportCounts> {
     this.#counts.streamsOpen = this.#opening.size + this.#inbound.size + this.#outbound.size
@@ -143,7 +156,7 @@ export class SecureTransport {
   /** Seals and sends, best effort. The body may be reused at once. Ignored once closed. */
   send(to: string, body: Uint8Array): void {
     if (this.#transport === undefined) return
-    const packet = this.#guard.packets.seal(body)
+    const packet = this.#guard.packets.seal(body, to)
     this.#counts.packetsOut++
     this.#counts.packetBytesOut += packet.length
     this.#transport.send(to, packet)
@@ -267,21 +280,29 @@ export class SecureTransport {
 /** What stands between the network and the node: sealing, or a mere check of version and label. */
 interface Guard {
   readonly keyring: Keyring | undefined
+  readonly plainPeers: PlainPeers | undefined
   readonly packets: PacketCodec
   readonly streams: StreamProtocol
 }
 
 async function makeGuard(runtime: Runtime, options: SecureTransportOptions): Promise<Guard> {
   const { keys, label } = options
-  if (keys.length === 0) {
-    return { keyring: undefined, packets: new PlainPackets(label), streams: new PlainStreams(label) }
-  }
+  const plain = { packets: new PlainPackets(label), streams: new PlainStreams(label) }
+  if (keys.length === 0) return { keyring: undefined, plainPeers: undefined, ...plain }
   const sodium = await loadSodium()
   const keyring = new Keyring(sodium, keys)
   const fillRandom = (bytes: Uint8Array) => runtime.fillRandom(bytes)
   const packets = new SealedPackets(sodium, keyring, label, new NonceSource(fillRandom))
   const handshake = new StreamHandshake(sodium, keyring, label, new NonceSource(fillRandom), fillRandom)
-  return { keyring, packets, streams: new SealedStreams(sodium, handshake) }
+  const streams = new SealedStreams(sodium, keyring, handshake)
+  if (options.acceptPlaintext !== true) return { keyring, plainPeers: undefined, packets, streams }
+  const plainPeers = new PlainPeers()
+  return {
+    keyring,
+    plainPeers,
+    packets: new MixedPackets(packets, plain.packets, plainPeers),
+    streams: new MixedStreams(streams, plain.streams, keyring, plainPeers),
+  }
 }
 
 function emptyCounts(): TransportCounts {

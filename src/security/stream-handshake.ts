@@ -1,6 +1,6 @@
 import { Writer } from '../wire/bytes.ts'
 import { type StreamFault, StreamKind } from './frames.ts'
-import { KEY_BYTES, type Keyring } from './keyring.ts'
+import { KEY_BYTES, type Keyring, type Subkeys } from './keyring.ts'
 import {
   copyNonce,
   NONCE_BYTES,
@@ -96,10 +96,9 @@ export class StreamHandshake {
     this.#nonces.renew()
   }
 
-  initiate(): PendingHandshake {
+  initiate(key: Subkeys = this.#keyring.primary): PendingHandshake {
     if (this.#nonces.exhausted) this.#nonces.renew()
     const nonce = this.#nonces.next()
-    const key = this.#keyring.primary
     const secret = this.#drawSecret()
     writeKeyId(this.#associated, key.id)
     const sealed = this.#sodium.seal(

@@ -152,7 +152,7 @@ export class Writer {
 /** Reads a slice of bytes front to back. */
 export class Reader {
   readonly #bytes: Uint8Array
-  readonly #end: number
+  #end: number
   #at: number
   #failed = false
 
@@ -282,6 +282,20 @@ export class Reader {
     for (let i = 0; i < length; i++) if (this.#bytes[this.#at + i] !== expected[i]) return false
     this.#at = this.#end
     return true
+  }
+
+  /** Ends at the next `length` bytes until `leave`, which is to be given what this returns. */
+  enter(length: number): number {
+    const end = this.#end
+    if (length > end - this.#at) this.fail()
+    else this.#end = this.#at + length
+    return end
+  }
+
+  /** Goes on behind the bytes that were entered, read or not. */
+  leave(end: number): void {
+    this.#at = this.#failed ? end : this.#end
+    this.#end = end
   }
 
   /** A reader of the next `length` bytes, past which this one goes on. */

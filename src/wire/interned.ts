@@ -25,11 +25,14 @@ export class Interned<T> {
   /** What the rest of the reader's bytes was decoded to before, and reads past it; else decodes it, and the reader may fail. */
   read(reader: Reader, decode: (reader: Reader) => T, added: (bytes: Uint8Array, value: T) => void): T {
     if (++this.#reads >= READS_PER_VALUE * this.#capacity) this.#turn()
-    const hash = reader.hashRest()
-    const known = this.#young.get(hash) ?? this.#old.get(hash)
-    if (known !== undefined && reader.skipRest(known.bytes)) {
-      this.#keep(hash, known)
-      return known.value
+    // Signed, so that looking it up makes no box.
+    const hash = reader.hashRest() | 0
+    const young = this.#young.get(hash)
+    if (young !== undefined && reader.skipRest(young.bytes)) return young.value
+    const old = this.#old.get(hash)
+    if (old !== undefined && reader.skipRest(old.bytes)) {
+      this.#keep(hash, old)
+      return old.value
     }
     const bytes = reader.rest()
     const value = decode(reader)
@@ -42,7 +45,6 @@ export class Interned<T> {
   }
 
   #keep(hash: number, decoded: Decoded<T>): void {
-    if (this.#young.get(hash) === decoded) return
     if (this.#young.size >= this.#capacity) this.#turn()
     this.#young.set(hash, decoded)
   }

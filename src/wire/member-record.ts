@@ -26,13 +26,19 @@ export interface MemberRecord {
    */
   readonly hard: readonly number[]
   readonly soft: readonly number[]
+  /** Ids of the keys that the member holds, the one that it seals with first; none where it holds none. */
+  readonly keys: readonly number[]
 }
 
 /** More accusers than a verdict needs would only make rumours longer: H + 1 hard ones, and three soft ones. */
 export const MAX_HARD_ACCUSERS = 5
 export const MAX_SOFT_ACCUSERS = 3
 
+/** Keys beyond these are not told; whoever needs more has never finished a rotation. */
+export const MAX_LISTED_KEYS = 8
+
 const LEFT = 1
+const HAS_KEYS = 2
 
 /** Records that are remembered, in each of two generations, and the longest that are: longer ones hold junk. */
 const REMEMBERED = 8_192
@@ -49,12 +55,13 @@ export function writeMemberRecord(writer: Writer, record: MemberRecord): Writer 
   writeEpoch(writer, record.epoch)
   writer
     .varint(record.incarnation)
-    .u8(record.left ? LEFT : 0)
+    .u8((record.left ? LEFT : 0) | (record.keys.length > 0 ? HAS_KEYS : 0))
     .u8(record.minVersion)
     .u8(record.maxVersion)
     .bytes(record.metadata)
   writeIds(writer, record.hard)
-  return writeIds(writer, record.soft)
+  writeIds(writer, record.soft)
+  return record.keys.length > 0 ? writeIds(writer, record.keys) : writer
 }
 
 /**
@@ -84,9 +91,10 @@ function decode(reader: Reader): MemberRecord {
   const metadata = bytes.length === 0 ? NO_METADATA : bytes.slice()
   const hard = readIds(reader, MAX_HARD_ACCUSERS)
   const soft = readIds(reader, MAX_SOFT_ACCUSERS)
+  const keys = (flags & HAS_KEYS) === 0 ? NO_IDS : readKeyIds(reader)
   if (name === '' || epoch.time === 0 || minVersion > maxVersion) reader.fail()
   const left = (flags & LEFT) !== 0
-  return { name, address, epoch, incarnation, left, metadata, minVersion, maxVersion, hard, soft }
+  return { name, address, epoch, incarnation, left, metadata, minVersion, maxVersion, hard, soft, keys }
 }
 
 function writeIds(writer: Writer, ids: readonly number[]): Writer {
@@ -105,6 +113,18 @@ function readIds(reader: Reader, most: number): readonly number[] {
   for (let i = 0; i < count && !reader.failed; i++) {
     const id = reader.u32()
     if (i > 0 && id <= ids[i - 1]!) reader.fail()
+    ids.push(id)
+  }
+  return ids
+}
+
+function readKeyIds(reader: Reader): readonly number[] {
+  const count = reader.u8()
+  if (count === 0 || count > MAX_LISTED_KEYS) reader.fail()
+  const ids: number[] = []
+  for (let i = 0; i < count && !reader.failed; i++) {
+    const id = reader.u32()
+    if (ids.includes(id)) reader.fail()
     ids.push(id)
   }
   return ids

@@ -15,6 +15,7 @@ export const MESSAGE = {
   member: 5,
   /** An operation of an owner's log: `entry-event.ts`. */
   entry: 6,
+  offer: 7,
 } as const
 
 /** The protocol versions that this build speaks. */
@@ -75,6 +76,12 @@ export interface Nack {
   readonly sourceId: number
 }
 
+/** "My side has these states of networks: if yours differ, fetch what you lack by stream." */
+export interface Offer {
+  readonly sourceId: number
+  readonly digests: readonly ProbeDigest[]
+}
+
 /** Opens a message; pass the result to `endMessage` once the payload is written. */
 export function beginMessage(writer: Writer, type: number): number {
   writer.u8(type).u16(0)
@@ -86,15 +93,16 @@ export function endMessage(writer: Writer, start: number): void {
 }
 
 /**
- * Calls `handle` for each message in turn and says whether the body was well-formed to its end. What `handle` returns
- * false for ends the walk, too.
+ * Calls `handle` for each message in turn, with a reader of its payload that is not to be kept, and says whether the body was
+ * well-formed to its end. What `handle` returns false for ends the walk, too.
  */
 export function readMessages(body: Uint8Array, handle: (type: number, payload: Reader) => boolean): boolean {
   const reader = new ByteReader(body)
   while (reader.remaining > 0) {
     const type = reader.u8()
-    const payload = reader.slice(reader.u16())
-    if (reader.failed || !handle(type, payload)) return false
+    const end = reader.enter(reader.u16())
+    if (reader.failed || !handle(type, reader)) return false
+    reader.leave(end)
   }
   return true
 }
@@ -166,6 +174,16 @@ export function writeNack(writer: Writer, nack: Nack): void {
 
 export function readNack(reader: Reader): Nack {
   return { token: readToken(reader), sourceId: reader.u32() }
+}
+
+export function writeOffer(writer: Writer, offer: Offer): void {
+  const start = beginMessage(writer, MESSAGE.offer)
+  writeDigests(writer.u32(offer.sourceId), offer.digests)
+  endMessage(writer, start)
+}
+
+export function readOffer(reader: Reader): Offer {
+  return { sourceId: reader.u32(), digests: readDigests(reader) }
 }
 
 function writeToken(writer: Writer, token: Token): Writer {

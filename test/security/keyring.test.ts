@@ -14,6 +14,7 @@ const keyBytes = fc
   .filter((bytes) => bytes.some((byte) => byte !== 0))
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i + 1)
 const OTHER_KEY = new Uint8Array(32).fill(9)
+const THIRD_KEY = new Uint8Array(32).fill(8)
 
 describe('parsing of keys', () => {
   it('hex, base64 and base64url, padded or not, are the same key as its bytes', () => {
@@ -127,7 +128,7 @@ describe('a keyring', () => {
     }
   })
 
-  it('the cluster key is wiped once its subkeys are made', () => {
+  it('disposal wipes the cluster keys that the subkeys were made of, and no key of the caller', () => {
     const derivedFrom: Uint8Array[] = []
     const watched: Sodium = {
       ...sodium,
@@ -136,7 +137,9 @@ describe('a keyring', () => {
         return sodium.deriveKey(length, id, context, key)
       },
     }
-    new Keyring(watched, [KEY, OTHER_KEY])
+    const given = KEY.slice()
+    new Keyring(watched, [given, OTHER_KEY]).dispose()
+    expect(given).toEqual(KEY)
     expect(derivedFrom.length).toBeGreaterThan(0)
     for (const key of derivedFrom) expect(key).toEqual(new Uint8Array(32))
   })
@@ -150,5 +153,42 @@ describe('a keyring', () => {
     expect(forStreams).toEqual(new Uint8Array(32))
     expect(ring.find(id)).toBeUndefined()
     expect(() => ring.primary).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+  })
+
+  it('for whom it is told to, it seals with another key that it holds, for all others with the primary', () => {
+    const ring = new Keyring(sodium, [KEY, OTHER_KEY])
+    const [first, second] = ring.ids
+    ring.sealFor('a', second)
+    expect([ring.keyFor('a').id, ring.keyFor('b').id]).toEqual([second, first])
+    ring.sealFor('b', 12345)
+    expect(ring.keyFor('b').id).toBe(first)
+    ring.sealAlike()
+    expect(ring.keyFor('a').id).toBe(first)
+  })
+
+  it('a key that is removed is wiped and opens nothing, but the primary one stays', () => {
+    const ring = new Keyring(sodium, [KEY, OTHER_KEY])
+    const [first, second] = ring.ids
+    ring.sealFor('a', second)
+    const forPackets = ring.find(second!)!.forPackets()
+    ring.remove(second!)
+    ring.remove(first!)
+    expect(forPackets).toEqual(new Uint8Array(32))
+    expect(ring.ids).toEqual([first])
+    expect(ring.keyFor('a').id).toBe(first)
+  })
+
+  it('a stream that failed with one key is tried with each of the others, and then no more', () => {
+    const ring = new Keyring(sodium, [KEY, OTHER_KEY, THIRD_KEY])
+    const [first, second, third] = ring.ids
+    const tries = [0, 1, 2, 3].map((failed) => ring.keyForTry('a', failed)?.id)
+    expect(tries).toEqual([first, second, third, undefined])
+    ring.sealFor('a', third)
+    expect([0, 1, 2, 3].map((failed) => ring.keyForTry('a', failed)?.id)).toEqual([
+      third,
+      first,
+      second,
+      undefined,
+    ])
   })
 })

@@ -39,13 +39,14 @@ function node(): SealedStreams {
   const keyring = new Keyring(sodium, [new Uint8Array(32).fill(1)])
   return new SealedStreams(
     sodium,
+    keyring,
     new StreamHandshake(sodium, keyring, 'blue', new NonceSource(fillRandom), fillRandom),
   )
 }
 
 describe('the records of a sealed stream', () => {
   it('keep no copy of their keys, and release both directions', () => {
-    const initiation = node().initiate()
+    const initiation = node().initiate('', 0)
     const answer = node().answer(initiation.hello)
     if (typeof answer === 'string') throw new Error(answer)
     const near = initiation.complete(answer.reply)

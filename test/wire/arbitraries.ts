@@ -1,9 +1,20 @@
 import fc from 'fast-check'
 import { canonicalIp, formatAddress, isWildcard } from '../../src/runtime/address.ts'
-import { type EntryEvent, type EntryItem, entryKey, STAMP_LIMIT } from '../../src/wire/entry-event.ts'
+import {
+  type EntryEvent,
+  type EntryItem,
+  entryKey,
+  MAX_SUPERSEDED_RANGES,
+  STAMP_LIMIT,
+} from '../../src/wire/entry-event.ts'
 import type { EpochId } from '../../src/wire/epoch.ts'
 import { MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_VALUE_BYTES } from '../../src/wire/limits.ts'
-import { MAX_HARD_ACCUSERS, MAX_SOFT_ACCUSERS, type MemberRecord } from '../../src/wire/member-record.ts'
+import {
+  MAX_HARD_ACCUSERS,
+  MAX_LISTED_KEYS,
+  MAX_SOFT_ACCUSERS,
+  type MemberRecord,
+} from '../../src/wire/member-record.ts'
 import type { ProbeDigest, Token } from '../../src/wire/messages.ts'
 
 export const uint8: fc.Arbitrary<number> = fc.integer({ min: 0, max: 0xff })
@@ -69,6 +80,7 @@ export const memberRecord: fc.Arbitrary<MemberRecord> = fc
     versions: fc.tuple(uint8, uint8),
     hard: ids(MAX_HARD_ACCUSERS),
     soft: ids(MAX_SOFT_ACCUSERS),
+    keys: fc.uniqueArray(uint32, { maxLength: MAX_LISTED_KEYS }),
   })
   .map(({ versions, ...record }) => ({
     ...record,
@@ -89,10 +101,25 @@ export const entryItem: fc.Arbitrary<EntryItem> = fc.record({
   stamp: varint.map((stamp) => stamp % STAMP_LIMIT),
 })
 
-export const entryEvent: fc.Arbitrary<EntryEvent> = fc.record({
-  network: text(0, MAX_NAME_BYTES),
-  owner: name,
-  epoch,
-  base: varint,
-  item: entryItem,
-})
+/** Ranges below a number, as ascending pairs, few enough for an event. */
+function below(seq: number): fc.Arbitrary<number[]> {
+  const bound = fc.oneof(fc.integer({ min: 1, max: 300 }), varint).map((distance) => seq - distance)
+  return fc.uniqueArray(bound, { maxLength: 2 * MAX_SUPERSEDED_RANGES + 1 }).map((bounds) => {
+    const ascending = bounds.filter((at) => at > 0 && at < seq).sort((a, b) => a - b)
+    const pairs: number[] = []
+    for (let i = 0; i + 1 < ascending.length; i += 2) {
+      if (i === 0 || ascending[i]! > pairs.at(-1)! + 1) pairs.push(ascending[i]!, ascending[i + 1]!)
+    }
+    return pairs
+  })
+}
+
+export const entryEvent: fc.Arbitrary<EntryEvent> = fc
+  .record({
+    network: text(0, MAX_NAME_BYTES),
+    owner: name,
+    epoch,
+    base: varint,
+    item: entryItem,
+  })
+  .chain((event) => below(event.item.seq).map((superseded) => ({ ...event, superseded })))

@@ -113,6 +113,29 @@ describe('bytes', () => {
     expect(beyond.remaining).toBe(0)
   })
 
+  it('what was entered cannot be read past, and is left where it ends, read or not', () => {
+    const reader = new Reader(Uint8Array.of(1, 2, 3, 4))
+    const end = reader.enter(2)
+    expect([reader.remaining, reader.u8()]).toEqual([2, 1])
+    reader.leave(end)
+    expect([reader.remaining, reader.u8(), reader.failed]).toEqual([2, 3, false])
+    const last = reader.enter(1)
+    expect([reader.u8(), reader.u8(), reader.failed]).toEqual([4, 0, true])
+    reader.leave(last)
+    expect(reader.remaining).toBe(0)
+  })
+
+  it('more than is left cannot be entered, and a reader that failed within reads nothing behind it', () => {
+    const short = new Reader(Uint8Array.of(1, 2))
+    short.leave(short.enter(3))
+    expect([short.u8(), short.failed]).toEqual([0, true])
+    const reader = new Reader(Uint8Array.of(1, 2, 3))
+    const end = reader.enter(1)
+    reader.u16()
+    reader.leave(end)
+    expect([reader.u8(), reader.failed]).toEqual([0, true])
+  })
+
   it('can be passed over, but not past the end', () => {
     const reader = new Reader(Uint8Array.of(1, 2, 3), 0, 2)
     reader.skip(1)

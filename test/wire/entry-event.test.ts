@@ -5,9 +5,11 @@ import {
   type EntryEvent,
   entryBytes,
   entryKey,
+  MAX_SUPERSEDED_RANGES,
   readEntryEvent,
   readItem,
   STAMP_LIMIT,
+  supersededBytes,
   tableOf,
   writeEntryEvent,
   writeItem,
@@ -29,14 +31,15 @@ const EVENT: EntryEvent = {
   epoch: { time: 1, nonce: 2 },
   base: 0,
   item: { seq: 1, key: entryKey('t', 'k'), value: Uint8Array.of(1, 2, 3), stamp: 4 },
+  superseded: [],
 }
 
 function encode(event: EntryEvent): Uint8Array {
   return writeEntryEvent(new Writer(), event).copy()
 }
 
-function size({ network, owner, item }: EntryEvent): number {
-  return entryBytes(network, owner, item.key, item.value?.length ?? 0)
+function size({ network, owner, item, superseded }: EntryEvent): number {
+  return entryBytes(network, owner, item.key, item.value?.length ?? 0) + supersededBytes(item.seq, superseded)
 }
 
 function accepts(event: EntryEvent): boolean {
@@ -87,7 +90,8 @@ describe('an entry on its way', () => {
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 60 }), good), (bytes) => {
         const reader = new Reader(bytes)
         const event = readEntryEvent(reader)
-        if (!reader.failed) expect(encode(event)).toEqual(bytes.slice(0, reader.position))
+        const none = event.superseded.length === 0 && reader.position > encode(event).length ? 1 : 0
+        if (!reader.failed) expect(encode(event)).toEqual(bytes.slice(0, reader.position - none))
       }),
       { numRuns: 2000 },
     )
@@ -97,6 +101,8 @@ describe('an entry on its way', () => {
     fc.assert(
       fc.property(entryEvent, fc.nat(), (event, cut) => {
         const bytes = encode(event)
+        const whole = encode({ ...event, superseded: [] }).length
+        fc.pre(cut % bytes.length !== whole)
         const reader = new Reader(bytes.subarray(0, cut % bytes.length))
         readEntryEvent(reader)
         expect(reader.failed).toBe(true)
@@ -137,6 +143,34 @@ describe('an entry on its way', () => {
     ['a later stamp', withItem({ stamp: STAMP_LIMIT }), false],
   ])('with %s: accepted is %3$s', (_, event, accepted) => {
     expect(accepts(event)).toBe(accepted)
+  })
+
+  const superseding = (...pairs: number[]): EntryEvent => ({
+    ...withItem({ seq: 100 }),
+    superseded: pairs,
+  })
+
+  it('with what it supersedes, at most 16 ranges, costs a few bytes', () => {
+    const even = Array.from({ length: MAX_SUPERSEDED_RANGES }, (_, i) => [2 * i + 2, 2 * i + 2]).flat()
+    expect(accepts(superseding(...even))).toBe(true)
+    expect(accepts(superseding(...even, 90, 90))).toBe(false)
+    expect(encode(superseding(...even)).length - encode(superseding()).length).toBe(1 + even.length)
+  })
+
+  it.each([
+    ['up to the number below its own', [1, 99], true],
+    ['its own number', [99, 100], false],
+    ['ranges that touch', [10, 20, 21, 30], false],
+    ['ranges apart by one number', [10, 20, 22, 30], true],
+    ['number zero', [0, 4], false],
+  ])('superseding %s: accepted is %3$s', (_, pairs, accepted) => {
+    expect(accepts(superseding(...pairs))).toBe(accepted)
+  })
+
+  it('may say that it supersedes nothing, so that something else can follow some day', () => {
+    const reader = new Reader(Uint8Array.of(...encode(EVENT), 0))
+    expect(readEntryEvent(reader)).toEqual(EVENT)
+    expect([reader.failed, reader.remaining]).toEqual([false, 0])
   })
 
   it('the table of a key is what stands before the first NUL', () => {
@@ -184,7 +218,7 @@ describe('the size of an entry', () => {
         const room = MAX_ENTRY_BYTES - entryBytes(network, owner, entryKey(table, key), 0)
         const value = new Uint8Array(Math.min(most, room))
         const item = { seq: widest.seq, stamp: widest.stamp, key: entryKey(table, key), value }
-        const event = { network, owner, epoch: widest.epoch, base: widest.base, item }
+        const event = { network, owner, epoch: widest.epoch, base: widest.base, item, superseded: [] }
         expect(size(event)).toBeLessThanOrEqual(MAX_ENTRY_BYTES)
 
         const writer = new Writer()

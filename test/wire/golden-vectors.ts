@@ -14,6 +14,8 @@ import {
 import { encodeParticipation } from '../../src/network-state/participation.ts'
 import { Ranges } from '../../src/network-state/ranges.ts'
 import type { FrameHandlers } from '../../src/security/frames.ts'
+import { writeKeys } from '../../src/security/key-exchange.ts'
+import type { KeyLattice } from '../../src/security/key-lattice.ts'
 import { writeCoordinate } from '../../src/topology/coordinate-codec.ts'
 import { Reader, Writer } from '../../src/wire/bytes.ts'
 import { type EntryEvent, type EntryItem, entryKey, writeEntryEvent } from '../../src/wire/entry-event.ts'
@@ -25,6 +27,7 @@ import {
   writeAck,
   writeIndirectPing,
   writeNack,
+  writeOffer,
   writePing,
 } from '../../src/wire/messages.ts'
 import { PipeEnd } from '../dissemination/frame-pipe.ts'
@@ -52,6 +55,7 @@ export const RECORD: MemberRecord = {
   maxVersion: 1,
   hard: [A_ID],
   soft: [],
+  keys: [],
 }
 
 export const LEFT: MemberRecord = {
@@ -65,6 +69,8 @@ export const LEFT: MemberRecord = {
   soft: [1, 2],
 }
 
+export const WITH_KEYS: MemberRecord = { ...RECORD, hard: [], keys: [0xbeef0001, 0x0000cafe] }
+
 export const SET: EntryItem = {
   seq: 5,
   key: entryKey('peers', '10.1.0.7'),
@@ -75,9 +81,10 @@ export const DELETE: EntryItem = { seq: 6, key: entryKey('peers', 'x'), value: u
 const EMPTY: EntryItem = { seq: 7, key: entryKey('peers', 'x'), value: new Uint8Array(0), stamp: 2 }
 
 export const EVENTS: Readonly<Record<string, EntryEvent>> = {
-  set: { network: 'blue', owner: 'a', epoch: EPOCH, base: 2, item: SET },
-  delete: { network: 'blue', owner: 'a', epoch: EPOCH, base: 0, item: DELETE },
-  'empty value': { network: '', owner: 'a', epoch: EPOCH, base: 0, item: EMPTY },
+  set: { network: 'blue', owner: 'a', epoch: EPOCH, base: 2, item: SET, superseded: [] },
+  delete: { network: 'blue', owner: 'a', epoch: EPOCH, base: 0, item: DELETE, superseded: [] },
+  'empty value': { network: '', owner: 'a', epoch: EPOCH, base: 0, item: EMPTY, superseded: [] },
+  superseding: { network: 'blue', owner: 'a', epoch: EPOCH, base: 0, item: DELETE, superseded: [1, 2, 5, 5] },
 }
 
 function written(write: (writer: Writer) => void): Uint8Array {
@@ -147,8 +154,13 @@ function messages(): Vector[] {
       ),
     },
     { name: 'nack', bytes: written((writer) => writeNack(writer, { token: TOKEN, sourceId: B_ID })) },
+    { name: 'offer', bytes: written((writer) => writeOffer(writer, { sourceId: A_ID, digests })) },
     { name: 'member', bytes: message(MESSAGE.member, (writer) => writeMemberRecord(writer, RECORD)) },
     { name: 'member that left', bytes: message(MESSAGE.member, (writer) => writeMemberRecord(writer, LEFT)) },
+    {
+      name: 'member with keys',
+      bytes: message(MESSAGE.member, (writer) => writeMemberRecord(writer, WITH_KEYS)),
+    },
   ]
   for (const [what, event] of Object.entries(EVENTS)) {
     vectors.push({
@@ -229,6 +241,19 @@ function logFrames(): Vector[] {
   ]
 }
 
+function keyFrame(): Vector {
+  const [used, next] = [0x0000cafe, 0xbeef0001]
+  const lattice: KeyLattice = {
+    floor: { generation: 1, id: used },
+    keys: [
+      { generation: 1, id: used, stage: 'use' },
+      { generation: 2, id: next, stage: 'install' },
+    ],
+  }
+  const bytes = new Map([used, next].map((id, i) => [id, new Uint8Array(32).fill(i + 1)]))
+  return { name: 'keys', bytes: writeKeys({ lattice, bytes }) }
+}
+
 function streamPing(): Vector[] {
   const [near, far] = [deadEnd(), deadEnd()]
   const opened: FrameHandlers[] = []
@@ -251,6 +276,7 @@ export const VECTORS: readonly Vector[] = [
   ...messages(),
   ...syncFrames(),
   ...memberFrames(),
+  keyFrame(),
   ...logFrames(),
   ...streamPing(),
   { name: 'participation', bytes: encodeParticipation({ epoch: EPOCH, base: 2 }) },

@@ -1,15 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { identityHash, Member, memberId, recordHash } from '../../src/membership/member.ts'
-import { readCommit, readHeader, readItems, readRows } from '../../src/network-state/log-frames.ts'
+import { readCommit, readHeader, readRows } from '../../src/network-state/log-frames.ts'
+import { readItems } from '../../src/network-state/log-items.ts'
 import { OwnerLog } from '../../src/network-state/owner-log.ts'
 import { decodeParticipation } from '../../src/network-state/participation.ts'
 import { readCoordinate } from '../../src/topology/coordinate-codec.ts'
 import { Reader } from '../../src/wire/bytes.ts'
 import { readEntryEvent } from '../../src/wire/entry-event.ts'
 import { readMemberRecord } from '../../src/wire/member-record.ts'
-import { readAck, readIndirectPing, readMessages, readNack, readPing } from '../../src/wire/messages.ts'
-import { DELETE, EPOCH, EVENTS, LEFT, RECORD, SET, VECTORS } from './golden-vectors.ts'
+import {
+  readAck,
+  readIndirectPing,
+  readMessages,
+  readNack,
+  readOffer,
+  readPing,
+} from '../../src/wire/messages.ts'
+import { DELETE, EPOCH, EVENTS, LEFT, RECORD, SET, VECTORS, WITH_KEYS } from './golden-vectors.ts'
 
 /** The vectors of the documentation: lines of a name, at least two spaces, and bytes in hex. */
 const documentation = readFileSync(new URL('../../docs/wire-format.md', import.meta.url), 'utf8')
@@ -78,11 +86,14 @@ describe('the bytes on the wire', () => {
       },
     ],
     ['nack', 4, readNack, { token: TOKEN, sourceId: B_ID }],
+    ['offer', 7, readOffer, { sourceId: A_ID, digests: DIGESTS }],
     ['member', 5, (reader) => readMemberRecord(reader), RECORD],
     ['member that left', 5, (reader) => readMemberRecord(reader), LEFT],
+    ['member with keys', 5, (reader) => readMemberRecord(reader), WITH_KEYS],
     ['entry, set', 6, readEntryEvent, EVENTS.set],
     ['entry, delete', 6, readEntryEvent, EVENTS.delete],
     ['entry, empty value', 6, readEntryEvent, EVENTS['empty value']],
+    ['entry, superseding', 6, readEntryEvent, EVENTS.superseding],
   ])('of a message mean what the specification says: %s', (name, type, read, value) => {
     const read1: unknown[] = []
     const wellFormed = readMessages(bytesOf(name), (actual, payload) => {

@@ -4,6 +4,7 @@ import { Reader, Writer } from '../../src/wire/bytes.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES } from '../../src/wire/limits.ts'
 import {
   MAX_HARD_ACCUSERS,
+  MAX_LISTED_KEYS,
   MAX_SOFT_ACCUSERS,
   type MemberRecord,
   readMemberRecord,
@@ -22,6 +23,7 @@ const RECORD: MemberRecord = {
   maxVersion: 1,
   hard: [],
   soft: [],
+  keys: [],
 }
 
 function encode(record: MemberRecord): Uint8Array {
@@ -97,6 +99,7 @@ describe('a member record', () => {
         left: fc.boolean(),
         hard: ids(2),
         soft: ids(2),
+        keys: ids(2),
         name: fc.constantFrom('node-1', 'node-2', 'é', 'n'.repeat(63)),
       },
       { requiredKeys: [] },
@@ -119,6 +122,16 @@ describe('a member record', () => {
     expect(passedOn(appended(900))).toEqual(encode(RECORD))
   })
 
+  it('is no longer for keys that it does not have', () => {
+    const listing = encode({ ...RECORD, keys: [7] })
+    expect(listing.length).toBe(encode(RECORD).length + 5)
+    const none = encode(RECORD)
+    none[none.length - 7]! |= 2
+    const reader = new Reader(Uint8Array.from([...none, 0]))
+    readMemberRecord(reader)
+    expect(reader.failed).toBe(true)
+  })
+
   it('keeps its metadata when the packet that it came in is overwritten', () => {
     const bytes = encode(RECORD)
     const { metadata } = readMemberRecord(new Reader(bytes))
@@ -129,7 +142,7 @@ describe('a member record', () => {
   it('has flags of later versions that this one passes over', () => {
     const bytes = encode(RECORD)
     const flagsAt = bytes.length - 7
-    bytes[flagsAt]! |= 0xfe
+    bytes[flagsAt]! |= 0xfc
     const reader = new Reader(bytes)
     expect(readMemberRecord(reader)).toEqual(RECORD)
     expect(reader.failed).toBe(false)
@@ -147,6 +160,10 @@ describe('a member record', () => {
     ['more soft accusers', { ...RECORD, soft: ascending(MAX_SOFT_ACCUSERS + 1) }, false],
     ['an accuser twice', { ...RECORD, hard: [1, 1] }, false],
     ['accusers that do not ascend', { ...RECORD, soft: [2, 1] }, false],
+    ['the most keys', { ...RECORD, keys: ascending(MAX_LISTED_KEYS) }, true],
+    ['more keys', { ...RECORD, keys: ascending(MAX_LISTED_KEYS + 1) }, false],
+    ['keys that do not ascend', { ...RECORD, keys: [2, 1] }, true],
+    ['a key twice', { ...RECORD, keys: [1, 1] }, false],
     ['no epoch', { ...RECORD, epoch: { time: 0, nonce: 1 } }, false],
     ['versions that are none', { ...RECORD, minVersion: 2, maxVersion: 1 }, false],
   ])('with %s: accepted is %3$s', (_, record, accepted) => {

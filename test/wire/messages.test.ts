@@ -14,15 +14,18 @@ import {
   MESSAGE,
   MESSAGE_HEADER_BYTES,
   type Nack,
+  type Offer,
   type Ping,
   readAck,
   readIndirectPing,
   readMessages,
   readNack,
+  readOffer,
   readPing,
   writeAck,
   writeIndirectPing,
   writeNack,
+  writeOffer,
   writePing,
 } from '../../src/wire/messages.ts'
 import { address, digests, memberRecord, token, uint32, varint } from './arbitraries.ts'
@@ -56,6 +59,8 @@ const indirectPing: fc.Arbitrary<IndirectPing> = fc.record({
 
 const nack: fc.Arbitrary<Nack> = fc.record({ token, sourceId: uint32 })
 
+const offer: fc.Arbitrary<Offer> = fc.record({ sourceId: uint32, digests })
+
 /** A message of any type: what it is, and how it is written. */
 const message = fc.oneof(
   ping.map((value) => ({ type: MESSAGE.ping, value, write: (w: Writer) => writePing(w, value) })),
@@ -66,6 +71,7 @@ const message = fc.oneof(
     write: (w: Writer) => writeIndirectPing(w, value),
   })),
   nack.map((value) => ({ type: MESSAGE.nack, value, write: (w: Writer) => writeNack(w, value) })),
+  offer.map((value) => ({ type: MESSAGE.offer, value, write: (w: Writer) => writeOffer(w, value) })),
   memberRecord.map((value) => ({
     type: MESSAGE.member,
     value,
@@ -84,6 +90,7 @@ const DECODERS: Readonly<Record<number, (reader: Reader) => unknown>> = {
   [MESSAGE.nack]: readNack,
   [MESSAGE.member]: readMemberRecord,
   [MESSAGE.entry]: readEntryEvent,
+  [MESSAGE.offer]: readOffer,
 }
 
 interface Decoded {
@@ -124,7 +131,7 @@ describe('the messages of a packet', () => {
 
   it('of unknown type are skipped', () => {
     const unknown = fc
-      .tuple(fc.integer({ min: 7, max: 255 }), fc.uint8Array({ maxLength: 300 }))
+      .tuple(fc.integer({ min: 8, max: 255 }), fc.uint8Array({ maxLength: 300 }))
       .map(([type, payload]) => ({
         type,
         write: (writer: Writer) => {
@@ -276,6 +283,7 @@ describe('bounds', () => {
       maxVersion: 1,
       hard: [1, 2, 3, 4, 5],
       soft: [1, 2, 3],
+      keys: [1, 2, 3, 4, 5, 6, 7, 8],
     })
     endMessage(writer, start)
     expect(writer.length).toBeLessThanOrEqual(MIN_PACKET_BYTES - PACKET_OVERHEAD_BYTES)

@@ -1,0 +1,129 @@
+import type { AntiEntropy } from './dissemination/anti-entropy.ts'
+import { sample } from './dissemination/peer.ts'
+import type { SyncDomain } from './dissemination/sync-session.ts'
+import { HearsayError } from './errors.ts'
+import type { EventQueue } from './events.ts'
+import type { Member } from './membership/member.ts'
+import type { Membership } from './membership/membership.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { KeyRotation, type RotateOptions } from './security/key-rotation.ts'
+import type { PlainPeers } from './security/mixed.ts'
+import type { KeyHolder } from './security/rotating-ring.ts'
+import type { SecureTransport } from './security/secure-transport.ts'
+
+/** So many random members hear of a step of a rotation at once. */
+const SPREAD = 3
+/** Streams for nothing but keys that this node has under way, at most. */
+const MOST_EXCHANGES = 16
+/** Members that have been failed for longer are no part of the cluster that a rotation is for. */
+const MISSED_MS = 600_000
+
+/** Key rotation among the members of the cluster; a node without keys takes no part. */
+export class ClusterKeys {
+  readonly #runtime: Runtime
+  readonly #membership: Membership
+  readonly #antiEntropy: AntiEntropy
+  readonly #plainPeers: PlainPeers | undefined
+  readonly #rotation: KeyRotation | undefined
+  readonly #events: EventQueue
+  #exchanges = 0
+  #started = false
+  /** The keys changed before anybody could listen. */
+  #untold = false
+
+  constructor(
+    runtime: Runtime,
+    { keyring, plainPeers }: SecureTransport,
+    membership: Membership,
+    antiEntropy: AntiEntropy,
+    events: EventQueue,
+  ) {
+    this.#runtime = runtime
+    this.#membership = membership
+    this.#antiEntropy = antiEntropy
+    this.#events = events
+    this.#plainPeers = plainPeers
+    if (keyring === undefined) return
+    this.#rotation = new KeyRotation(runtime, keyring, {
+      live: () => membership.members.live,
+      others: () => membership.members.others(),
+      mayStep: () => !membership.yielded && membership.members.liveCount > this.#missing().length,
+      missing: () => this.#missing().map(({ name }) => name),
+      publish: (keys) => membership.setKeys(keys),
+      spread: () => this.#spread(),
+      exchange: (holder) => this.#exchange(holder),
+      changed: () => this.#changed(),
+    })
+  }
+
+  /** What is to be compared with other nodes. */
+  get domains(): readonly SyncDomain[] {
+    return this.#rotation === undefined ? [] : [this.#rotation.domain]
+  }
+
+  get counts(): Readonly<Record<string, number>> {
+    return this.#rotation?.counts ?? { held: 0, stage: 0, lacking: 0, rotations: 0 }
+  }
+
+  /** See `Cluster.rotateKey`. */
+  async rotate(key: Uint8Array | string, options?: RotateOptions): Promise<void> {
+    if (this.#rotation === undefined) {
+      throw new HearsayError(
+        'ERR_INSECURE',
+        'This node runs without keys, so there are none to rotate; start it with `keys`.',
+      )
+    }
+    return this.#rotation.rotate(key, options)
+  }
+
+  /** The node has started; whoever started it can listen a moment later. */
+  start(): void {
+    this.#runtime.setTimer(0, () => {
+      this.#started = true
+      if (this.#untold) this.#changed()
+    })
+  }
+
+  memberChanged(member: Member): void {
+    this.#plainPeers?.note(member.address, member.keys)
+    this.#rotation?.memberChanged(member)
+  }
+
+  forgotten({ address }: Member): void {
+    this.#plainPeers?.forget(address)
+  }
+
+  stop(): void {
+    this.#rotation?.stop()
+  }
+
+  #changed(): void {
+    this.#untold = !this.#started
+    if (this.#rotation === undefined || !this.#started || !this.#events.listened('keyring')) return
+    this.#events.emit('keyring', this.#rotation.keys())
+  }
+
+  /** Members that failed not long ago: if these are the half, this node may be the one that is cut off. */
+  #missing(): Member[] {
+    const now = this.#runtime.now()
+    return [...this.#membership.members.gone].filter(
+      ({ verdict, goneAt }) => verdict === 'failed' && now - (goneAt ?? now) < MISSED_MS,
+    )
+  }
+
+  #spread(): void {
+    const { members } = this.#membership
+    members.keysDigest = this.#rotation?.domain.digest().low ?? 0
+    const random = (): number => this.#runtime.randomUint32()
+    for (const member of sample(members.live, SPREAD, random)) this.#exchange(member)
+  }
+
+  #exchange({ address }: KeyHolder): void {
+    if (this.#exchanges >= MOST_EXCHANGES) return
+    this.#exchanges++
+    const ended = (): void => {
+      this.#exchanges--
+    }
+    this.#antiEntropy.sync(address, ended, this.domains)
+  }
+}
