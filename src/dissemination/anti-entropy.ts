@@ -1,7 +1,9 @@
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { FrameHandlers, FrameStream } from '../security/frames.ts'
+import { Offers } from './offers.ts'
 import type { Peer } from './peer.ts'
 import { type SyncDomain, type SyncOutcome, SyncSession } from './sync-session.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 export interface AntiEntropyOptions {
   /** Time between full exchanges with a random peer. */
@@ -22,6 +24,8 @@ export interface SyncHost {
   gossiping(): boolean
   /** Whether so many news of a domain wait that syncs have to help. */
   backlogged(domain: string): boolean
+  /** Tells some random peers the digest of a domain that is offered. */
+  tell(domain: string): void
 }
 
 /** The first byte of a stream says what it is for. */
@@ -44,7 +48,13 @@ const MOST_STREAM_ROUNDS = 16
 /** A node that has just come goes on so often after any session that moved something: where many come at once, gossip misses some. */
 const EARLY_ROUNDS = 3
 
+/** Sessions begun because of offers: so many a second on average, and at once. */
+const FETCHES_PER_SECOND = 4
+const FETCHES_BURST = 8
+
 export interface SyncHandle {
+  /** How many frames of the other side have come. */
+  readonly heard: number
   /** Ends the session at once; its outcome still comes. */
   abort(): void
 }
@@ -58,6 +68,8 @@ export class AntiEntropy {
   readonly #options: AntiEntropyOptions
   readonly #host: SyncHost
   readonly #mismatches = new Map<string, { count: number; notBefore: number }>()
+  readonly #offers: Offers
+  readonly #fetches = new TokenBucket(FETCHES_PER_SECOND, FETCHES_BURST)
   #timer: Timer | undefined
   #roundTimer: Timer | undefined
   #rounds = 0
@@ -71,6 +83,7 @@ export class AntiEntropy {
     this.#runtime = runtime
     this.#options = options
     this.#host = host
+    this.#offers = new Offers(runtime, (domain) => host.tell(domain))
   }
 
   start(): void {
@@ -81,12 +94,17 @@ export class AntiEntropy {
     this.#stopped = true
     this.#timer?.cancel()
     this.#roundTimer?.cancel()
+    this.#offers.stop()
   }
 
-  /** Compares all state with the node at an address; `onEnd` comes exactly once, never from within this call. */
-  sync(to: string, onEnd: (outcome: SyncOutcome) => void): SyncHandle {
+  /** Compares state, all unless told which, with the node at an address; `onEnd` comes exactly once, never from within this call. */
+  sync(
+    to: string,
+    onEnd: (outcome: SyncOutcome) => void,
+    domains: readonly SyncDomain[] = this.#host.domains(),
+  ): SyncHandle {
     this.counts.started++
-    const session = new SyncSession('initiator', this.#host.name, this.#host.domains(), (outcome) => {
+    const session = new SyncSession('initiator', this.#host.name, domains, (outcome) => {
       timeout.cancel()
       this.counts[outcome.ok ? 'completed' : 'failed']++
       onEnd(outcome)
@@ -100,7 +118,12 @@ export class AntiEntropy {
       ...handlersOf(session),
     })
     const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => stream.destroy())
-    return { abort: () => stream.destroy() }
+    return {
+      get heard() {
+        return session.heard
+      },
+      abort: () => stream.destroy(),
+    }
   }
 
   /** Serves a session that a peer has begun; the opening byte was read already. */
@@ -120,15 +143,12 @@ export class AntiEntropy {
    * difference at rest, or one that stays, starts a sync.
    */
   compare(domain: SyncDomain, equal: boolean, peer: Peer): void {
-    let state = this.#mismatches.get(domain.name)
     if (equal) {
+      const state = this.#mismatches.get(domain.name)
       if (state !== undefined) state.count = 0
       return
     }
-    if (state === undefined) {
-      state = { count: 0, notBefore: Number.NEGATIVE_INFINITY }
-      this.#mismatches.set(domain.name, state)
-    }
+    const state = this.#stateOf(domain)
     state.count++
     this.counts.mismatches++
     const now = this.#runtime.now()
@@ -141,9 +161,44 @@ export class AntiEntropy {
     this.#heal(peer)
   }
 
+  /** What a peer has told could not be taken in singly, for want of room: the whole is fetched, as often as differences are. */
+  lacking(domain: SyncDomain, peer: Peer): void {
+    const state = this.#stateOf(domain)
+    const now = this.#runtime.now()
+    if (this.#stopped || this.#healing || now < state.notBefore) return
+    state.notBefore = now + domain.mismatchIntervalMs * (0.75 + 0.5 * this.#fraction())
+    this.#heal(peer)
+  }
+
+  /** More news of a domain than gossip carries well were made here: peers are to fetch them. */
+  offer(domain: string): void {
+    if (!this.#stopped) this.#offers.begin(domain)
+  }
+
+  /** Whether peers are being told to fetch a domain. */
+  offering(domain: string): boolean {
+    return this.#offers.has(domain)
+  }
+
+  /** A peer offers its state of a domain: fetched if it differs, one at a time. */
+  offered(equal: boolean, peer: Peer): void {
+    if (equal || this.#stopped || this.#healing || !this.#fetches.take(this.#runtime.now())) return
+    this.#heal(peer)
+  }
+
   /** Forgets what was noted about a domain that this node no longer has. */
   forget(domain: string): void {
+    this.#offers.forget(domain)
     this.#mismatches.delete(domain)
+  }
+
+  #stateOf({ name }: SyncDomain): { count: number; notBefore: number } {
+    let state = this.#mismatches.get(name)
+    if (state === undefined) {
+      state = { count: 0, notBefore: Number.NEGATIVE_INFINITY }
+      this.#mismatches.set(name, state)
+    }
+    return state
   }
 
   #heal(peer: Peer): void {
@@ -159,7 +214,12 @@ export class AntiEntropy {
       if (this.#roundTimer === undefined) this.#rounds = 0
       return
     }
-    if (this.#stopped || this.#roundTimer !== undefined || this.#rounds >= MOST_STREAM_ROUNDS) return
+    if (this.#stopped) return
+    if (moved.bytes > BULK_BYTES && this.#isOffered(moved.domain)) {
+      this.#offers.begin(moved.domain)
+      return
+    }
+    if (this.#roundTimer !== undefined || this.#rounds >= MOST_STREAM_ROUNDS) return
     this.#rounds++
     if (this.#earlyRounds > 0) this.#earlyRounds--
     this.#roundTimer = this.#runtime.setTimer(STREAM_ROUND_MS * (0.75 + 0.5 * this.#fraction()), () => {
@@ -167,6 +227,10 @@ export class AntiEntropy {
       const peer = this.#host.randomPeer(moved.domain)
       if (peer !== undefined && !this.#healing) this.#heal(peer)
     })
+  }
+
+  #isOffered(name: string): boolean {
+    return this.#host.domains().some((domain) => domain.name === name && domain.offered === true)
   }
 
   #armPeriodic(): void {

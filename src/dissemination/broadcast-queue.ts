@@ -39,6 +39,11 @@ export class BroadcastQueue {
     return unsent !== undefined && unsent.next !== unsent
   }
 
+  /** The news of a key that wait. */
+  waiting(key: string): Uint8Array | undefined {
+    return this.#byKey.get(key)?.bytes
+  }
+
   put(key: string, bytes: Uint8Array, limit: number = Number.POSITIVE_INFINITY): void {
     this.remove(key)
     if (this.#byKey.size >= this.#capacity) this.#dropMostSent()

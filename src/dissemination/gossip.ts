@@ -1,4 +1,4 @@
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { Writer } from '../wire/bytes.ts'
 import { PACKET_OVERHEAD_BYTES } from '../wire/limits.ts'
 import type { Broadcast, BroadcastQueue } from './broadcast-queue.ts'
@@ -8,6 +8,8 @@ import { TokenBucket } from './token-bucket.ts'
 /** Where news come from and who may hear them: the members of the cluster, or the participants of one network. */
 export interface NewsSource {
   readonly queue: BroadcastQueue
+  /** Whether peers are being told to fetch its news by stream: what gossip would say of them meanwhile, they would hear twice. */
+  readonly offering: boolean
   /** How many peers there are to hear the news. */
   audience(): number
   /** How often each news is sent before it is done: λ·⌈log10(n+1)⌉. */
@@ -28,11 +30,14 @@ const EAGER_DELAY_MS = 5
 /** Eager rounds share the gossip budget: so many a second at most, and this many at once. */
 const EAGER_PER_SECOND = 10
 const EAGER_BURST = 3
+/** Whom the first round misses, the next ones reach: where that was all there is to say, they do not wait for the tick either. */
+const FOLLOW_UPS = 2
+const FOLLOW_UP_MS = 30
 /** A round sends no peer more than this many packets hold; a longer backlog waits for the next one, or for a sync. */
 const PACKETS_PER_ROUND = 3
 
 /**
- * Spreads news by rounds: the first one eager, the retransmissions on the gossip tick, and any of them on packets that
+ * Spreads news by rounds: the first ones eager, the retransmissions on the gossip tick, and any of them on packets that
  * leave anyway. While there is nothing to say, no timer runs and nothing is sent.
  */
 export class Gossip {
@@ -40,9 +45,13 @@ export class Gossip {
   readonly #options: GossipOptions
   readonly #send: (to: string, body: Uint8Array) => void
   readonly #sources: NewsSource[] = []
+  readonly #everyRound = new Set<NewsSource>()
   readonly #writer = new Writer(2048)
   readonly #eager = new TokenBucket(EAGER_PER_SECOND, EAGER_BURST)
-  #eagerArmed = false
+  #eagerTimer: Timer | undefined
+  #eagerAt = Number.POSITIVE_INFINITY
+  /** Eager rounds still to follow the last one that had something new. */
+  #followUps = 0
   #tickArmed = false
   #stopped = false
   /** Which source fills a packet first; rotates, so that none starves another. */
@@ -54,11 +63,14 @@ export class Gossip {
     this.#send = send
   }
 
-  addSource(source: NewsSource): void {
+  /** With `everyRound` it has a packet of each round, however many others have news. */
+  addSource(source: NewsSource, options: { readonly everyRound?: boolean } = {}): void {
     this.#sources.push(source)
+    if (options.everyRound === true) this.#everyRound.add(source)
   }
 
   removeSource(source: NewsSource): void {
+    this.#everyRound.delete(source)
     const at = this.#sources.indexOf(source)
     if (at >= 0) this.#sources.splice(at, 1)
   }
@@ -76,12 +88,7 @@ export class Gossip {
   announce(): void {
     if (this.#stopped) return
     this.#armTick()
-    if (this.#eagerArmed || !this.#eager.take(this.#runtime.now())) return
-    this.#eagerArmed = true
-    this.#runtime.setTimer(EAGER_DELAY_MS, () => {
-      this.#eagerArmed = false
-      if (!this.#stopped) this.#round(true)
-    })
+    this.#armEager(EAGER_DELAY_MS)
   }
 
   /** Sends what `write` writes in a packet of its own, filled up with news that `peer` may hear. */
@@ -108,6 +115,34 @@ export class Gossip {
     }
   }
 
+  #armEager(delayMs: number): void {
+    const now = this.#runtime.now()
+    const at = now + Math.max(delayMs, this.#eager.waitMs(now))
+    if (at >= this.#eagerAt) return
+    this.#eagerAt = at
+    this.#eagerTimer?.cancel()
+    this.#eagerTimer = this.#runtime.setTimer(at - now, () => {
+      this.#eagerAt = Number.POSITIVE_INFINITY
+      if (!this.#stopped && this.#eager.take(this.#runtime.now())) this.#eagerRound()
+    })
+  }
+
+  #eagerRound(): void {
+    const fresh = this.#hasFresh
+    if (!fresh && this.#followUps === 0) return
+    this.#followUps = fresh ? FOLLOW_UPS : this.#followUps - 1
+    const hurried = this.#sources.filter(({ queue, offering }) => {
+      return !offering && (fresh ? queue.hasFresh : queue.size > 0)
+    })
+    this.#round(hurried, fresh)
+    if (this.#hasFresh) this.#armEager(EAGER_DELAY_MS)
+    else if (this.#followUps > 0 && this.busy) this.#armEager(FOLLOW_UP_MS)
+  }
+
+  get #hasFresh(): boolean {
+    return this.#sources.some((source) => source.queue.hasFresh && !source.offering && source.audience() > 0)
+  }
+
   #armTick(): void {
     if (this.#tickArmed) return
     this.#tickArmed = true
@@ -115,21 +150,19 @@ export class Gossip {
       this.#tickArmed = false
       if (this.#stopped) return
       // With nobody to hear it, the news wait for the next announcement: a new peer makes one.
-      if (this.#round(false) && this.busy) this.#armTick()
+      const active = this.#sources.filter(({ queue }) => queue.size > 0)
+      const unoffered = active.filter(({ offering }) => !offering)
+      const waiting = unoffered.length < active.length
+      if ((this.#round(unoffered, false) || waiting) && this.busy) this.#armTick()
     })
   }
 
   /** Whether anybody was sent anything. */
-  #round(freshOnly: boolean): boolean {
+  #round(active: readonly NewsSource[], freshOnly: boolean): boolean {
     const loads = new Map<Peer, Broadcast[]>()
-    const active = this.#sources.filter((source) =>
-      freshOnly ? source.queue.hasFresh : source.queue.size > 0,
-    )
     let room = this.#budget * PACKETS_PER_ROUND
     const share = Math.max(this.#budget, room / Math.max(1, active.length))
-    const first = this.#turn++
-    for (let i = 0; i < active.length; i++) {
-      const source = active[(first + i) % active.length]!
+    for (const source of this.#inTurn(active)) {
       const peers = source.pick(this.#options.gossipFanout, [...loads.keys()])
       if (peers.length === 0) continue
       const selected = source.queue.select(Math.min(share, room), freshOnly)
@@ -143,6 +176,13 @@ export class Gossip {
     }
     for (const [peer, load] of loads) this.#sendLoad(peer, load)
     return loads.size > 0
+  }
+
+  #inTurn(sources: readonly NewsSource[]): NewsSource[] {
+    const first = sources.length === 0 ? 0 : this.#turn++ % sources.length
+    const rotated = [...sources.slice(first), ...sources.slice(0, first)]
+    const isFirst = (source: NewsSource): boolean => this.#everyRound.has(source)
+    return [...rotated.filter(isFirst), ...rotated.filter((source) => !isFirst(source))]
   }
 
   #sendLoad(peer: Peer, load: readonly Broadcast[]): void {

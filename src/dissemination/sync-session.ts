@@ -1,5 +1,5 @@
 import type { FrameStream } from '../security/frames.ts'
-import { Reader, Writer } from '../wire/bytes.ts'
+import { Reader, varintLength, Writer } from '../wire/bytes.ts'
 import { MAX_NAME_BYTES } from '../wire/limits.ts'
 
 /** A summary of a domain's state, two independent 32-bit halves. Equal digests: equal state. */
@@ -14,6 +14,10 @@ export interface SyncDomain {
   readonly name: string
   /** It is synced because of a mismatch at most this often, ms. */
   readonly mismatchIntervalMs: number
+  /** Bulk of it is offered to peers, who fetch it; where it is not, sessions with random peers spread it. */
+  readonly offered?: boolean
+  /** It is secret: named and exchanged over sealed streams only. */
+  readonly sealedOnly?: boolean
   digest(): Digest
   /** Begins an exchange with the node named. `wake` is to be called when `next` has something again after it had nothing. */
   open(role: SyncRole, wake: () => void, peer: string): SyncExchange
@@ -37,6 +41,8 @@ export interface SyncExchange {
 
 const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
+/** What an exchange has ready travels together, until it is so much. */
+const EXCHANGE_BYTES_PER_FRAME = 16_000
 /** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
 const MAX_DOMAINS = 512
 
@@ -64,7 +70,7 @@ export interface SyncOutcome {
 export class SyncSession {
   readonly #role: SyncRole
   readonly #self: string
-  readonly #domains: readonly SyncDomain[]
+  #domains: readonly SyncDomain[]
   readonly #onEnd: (outcome: SyncOutcome) => void
   #stream: FrameStream | undefined
   #digests: ReadonlyMap<string, Digest> = new Map()
@@ -79,6 +85,10 @@ export class SyncSession {
   #greeted = false
   /** The stream is full until it says that it has drained. */
   #blocked = false
+  #heard = 0
+  #pumping = false
+  /** An exchange that is asked for a frame may say at once that it has one. */
+  #moreToPump = false
   #finished = false
   #ended = false
 
@@ -94,15 +104,22 @@ export class SyncSession {
     this.#onEnd = onEnd
   }
 
+  /** How many frames of the other side have come. */
+  get heard(): number {
+    return this.#heard
+  }
+
   /** The stream stands. */
   start(stream: FrameStream): void {
     this.#stream = stream
+    if (!stream.sealed) this.#domains = this.#domains.filter(({ sealedOnly }) => sealedOnly !== true)
     if (this.#role === 'initiator') this.#sayHello()
   }
 
   /** Takes a frame; ill-formed ones end the session. */
   receive(bytes: Uint8Array): void {
     if (this.#ended) return
+    this.#heard++
     const frame = new Reader(bytes)
     if (!this.#take(frame)) this.#stream?.destroy()
     else this.pump()
@@ -110,16 +127,14 @@ export class SyncSession {
 
   /** Sends what there is to send and the stream has room for. */
   pump(): void {
-    while (!this.#ended && this.#exchange !== undefined) {
-      if (this.#exchange.done) {
-        this.#openNext()
-        continue
-      }
-      if (this.#blocked) return
-      const frame = this.#exchange.next()
-      if (frame === undefined) return
-      this.#blocked = !this.#sendExchange(frame)
+    this.#moreToPump = true
+    if (this.#pumping) return
+    this.#pumping = true
+    while (this.#moreToPump) {
+      this.#moreToPump = false
+      this.#pumpAll()
     }
+    this.#pumping = false
   }
 
   /** The stream has room again. */
@@ -139,11 +154,28 @@ export class SyncSession {
     this.#onEnd({ ok, peer: this.#peer, common: this.#common, ...moved, error })
   }
 
+  #pumpAll(): void {
+    while (!this.#ended && this.#exchange !== undefined) {
+      if (this.#exchange.done) {
+        this.#openNext()
+        continue
+      }
+      if (this.#blocked) return
+      const frame = this.#gather(this.#exchange)
+      if (frame === undefined) return
+      this.#blocked = !this.#stream!.send(frame)
+    }
+  }
+
   #take(frame: Reader): boolean {
     const type = frame.u8()
     if (type === FRAME_HELLO && !this.#greeted) return this.#hear(frame)
-    if (type === FRAME_EXCHANGE && this.#exchange !== undefined) return this.#exchange.receive(frame)
-    return false
+    if (type !== FRAME_EXCHANGE) return false
+    do {
+      const part = frame.slice(frame.varint())
+      if (frame.failed || !this.#exchange?.receive(part)) return false
+    } while (frame.remaining > 0)
+    return true
   }
 
   #hear(frame: Reader): boolean {
@@ -192,11 +224,20 @@ export class SyncSession {
     if (this.#role === 'initiator') this.#stream!.end()
   }
 
-  #sendExchange(payload: Uint8Array): boolean {
-    const frame = new Uint8Array(payload.length + 1)
-    frame[0] = FRAME_EXCHANGE
-    frame.set(payload, 1)
-    return this.#stream!.send(frame)
+  /** As many frames of an exchange as are ready and go into one of the stream. */
+  #gather(exchange: SyncExchange): Uint8Array | undefined {
+    const frames: Uint8Array[] = []
+    let size = 1
+    while (size < EXCHANGE_BYTES_PER_FRAME) {
+      const frame = exchange.next()
+      if (frame === undefined) break
+      frames.push(frame)
+      size += varintLength(frame.length) + frame.length
+    }
+    if (frames.length === 0) return undefined
+    const writer = new Writer(size + 8).u8(FRAME_EXCHANGE)
+    for (const frame of frames) writer.bytes(frame)
+    return writer.view()
   }
 }
 

@@ -13,10 +13,20 @@ export class TokenBucket {
 
   /** Whether one more may pass at `now`, in ms of a monotonic clock. */
   take(now: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#perSecond) / 1000)
-    this.#at = now
+    this.#refill(now)
     if (this.#tokens < 1) return false
     this.#tokens -= 1
     return true
+  }
+
+  /** How long after `now` one more may pass, ms. */
+  waitMs(now: number): number {
+    this.#refill(now)
+    return Math.max(0, Math.ceil(((1 - this.#tokens) * 1000) / this.#perSecond))
+  }
+
+  #refill(now: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#perSecond) / 1000)
+    this.#at = now
   }
 }

@@ -2,8 +2,8 @@ import { STAMP_LIMIT } from '../wire/entry-event.ts'
 
 /** Stamps per millisecond of wall clock: room for a thousand writes that share one. */
 const PER_MS = 1024
-/** A stamp from further ahead than this moves our clock no further. */
-const MAX_DRIFT_MS = 60_000
+/** How far others' clocks may be ahead: a stamp from further ahead moves ours no further. */
+export const MAX_DRIFT_MS = 60_000
 
 /**
  * Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) in one integer below 2^52: later than everything

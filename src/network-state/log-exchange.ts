@@ -1,5 +1,8 @@
 import type { SyncExchange } from '../dissemination/sync-session.ts'
 import type { Reader } from '../wire/bytes.ts'
+import type { EpochId } from '../wire/epoch.ts'
+import type { IntakeTurns } from './intake-turns.ts'
+import { bucketOf, LOG_BUCKETS } from './log-buckets.ts'
 import {
   aliveFrames,
   commitFrame,
@@ -9,10 +12,12 @@ import {
   readAlive,
   readCommit,
   readHeader,
-  readItems,
   readRows,
+  readSums,
   rowFrames,
+  sumsFrame,
 } from './log-frames.ts'
+import { readItems } from './log-items.ts'
 import type { LogSet, VersionRow } from './log-set.ts'
 import { buildStream, LogIntake, type LogReceiver, type LogStream } from './log-transfer.ts'
 import type { Item } from './owner-log.ts'
@@ -21,31 +26,46 @@ import { Ranges } from './ranges.ts'
 /** What an exchange needs of the network's state at its node. */
 export interface LogExchangeHost {
   readonly logs: LogSet
+  /** Shared by all exchanges of the network. */
+  readonly turns: IntakeTurns
   /** Owners whose logs are to be exchanged: those that count in the digest. */
-  wanted(): Iterable<string>
+  wanted(): readonly string[]
+  readonly wantedCount: number
   isWanted(owner: string): boolean
+  /** Of the logs of all owners wanted, for each bucket the sum of the low halves of their hashes. */
+  bucketSums(): Uint32Array
+  /** Whether an owner may have opened this epoch. */
+  believes(owner: string, epoch: EpochId): boolean
   /** A peer's row of this node's own log, before anything is built from it. */
   checkOwn(row: VersionRow): void
   /** An item came in that this node did not know. */
   received(item: Item): void
-  /** Logs have changed. */
-  changed(): void
   /** All that the other side had is here. */
   tookOver(): void
 }
 
 /** A bound on what a peer can make this node hold. */
 const MAX_ROWS = 65_536
+/** With so many owners it pays to find out first in which buckets there is anything to tell. */
+const SUMS_FROM = LOG_BUCKETS
 
 /**
  * One side of the exchange of one network's logs; both sides do the same. Each tells by version rows what it has, then sends
  * the other what that lacks: log by log a header, items in slices, a commit. Only the commit moves the contiguous line,
  * so a session that is cut leaves a valid state, and nothing that arrived is wasted.
+ *
+ * A side that wants many logs first tells a sum for each bucket of them. If the other does so, too, both tell rows of those buckets
+ * only in which the sums differ.
  */
 export class LogExchange implements SyncExchange {
   readonly #host: LogExchangeHost
-  readonly #intake: LogIntake
-  readonly #outbox: Uint8Array[]
+  readonly #wake: () => void
+  readonly #outbox: Uint8Array[] = []
+  #begun = false
+  #sums: Uint32Array | undefined
+  #theirSums: Uint32Array | undefined
+  /** What the rows told of; nothing before that. */
+  #intake: LogIntake | undefined
   readonly #theirRows: VersionRow[] = []
   #heardRows = false
   /** Rows of theirs that are still to be answered. */
@@ -58,10 +78,9 @@ export class LogExchange implements SyncExchange {
   #sentEnd = false
   #heardEnd = false
 
-  constructor(host: LogExchangeHost) {
+  constructor(host: LogExchangeHost, wake: () => void) {
     this.#host = host
-    this.#intake = new LogIntake(host.logs, host.wanted())
-    this.#outbox = rowFrames(this.#intake.rows)
+    this.#wake = wake
   }
 
   get done(): boolean {
@@ -69,20 +88,23 @@ export class LogExchange implements SyncExchange {
   }
 
   close(): void {
+    this.#host.turns.over(this)
     this.#stream = undefined
     this.#receiver = undefined
   }
 
   next(): Uint8Array | undefined {
+    if (!this.#begun && !this.#begin()) return undefined
     const waiting = this.#outbox.shift()
-    if (waiting !== undefined || !this.#heardRows || this.#sentEnd) return waiting
+    if (waiting !== undefined || this.#intake === undefined || !this.#heardRows || this.#sentEnd)
+      return waiting
     while (this.#stream === undefined) {
       const row = this.#theirRows[this.#answering++]
       if (row === undefined) {
         this.#sentEnd = true
         return Uint8Array.of(LOG_FRAME.end)
       }
-      this.#begin(row)
+      this.#openStream(row)
     }
     return this.#outbox.shift() ?? this.#nextOfStream(this.#stream)
   }
@@ -90,11 +112,12 @@ export class LogExchange implements SyncExchange {
   receive(frame: Reader): boolean {
     if (this.#heardEnd) return false
     const type = frame.u8()
+    if (type === LOG_FRAME.sums) return this.#hearSums(frame)
     if (type === LOG_FRAME.rows) return this.#hearRows(frame)
-    if (!this.#heardRows) return false
+    if (!this.#heardRows || this.#intake === undefined) return false
     switch (type) {
       case LOG_FRAME.header:
-        return this.#hearHeader(frame)
+        return this.#hearHeader(frame, this.#intake)
       case LOG_FRAME.items:
         return this.#hearItems(frame)
       case LOG_FRAME.alive:
@@ -104,18 +127,45 @@ export class LogExchange implements SyncExchange {
       case LOG_FRAME.end:
         this.#heardEnd = true
         this.#host.tookOver()
+        this.#host.turns.over(this)
         return true
       default:
         return false
     }
   }
 
-  #begin(row: VersionRow): void {
+  /** Begins to tell what this node has, when it is its turn. */
+  #begin(): boolean {
+    if (!this.#host.turns.mayAsk(this, this.#wake)) return false
+    this.#begun = true
+    if (this.#host.wantedCount >= SUMS_FROM) {
+      this.#sums = this.#host.bucketSums()
+      this.#outbox.push(sumsFrame(this.#sums))
+    }
+    this.#tellRows()
+    return true
+  }
+
+  /** Tells the rows once it is known which the other side needs. */
+  #tellRows(): void {
+    if (!this.#begun || this.#intake !== undefined) return
+    const theirs = this.#theirSums
+    const sums = this.#sums
+    // Whoever begins with rows tells all of them, and needs all.
+    if (sums !== undefined && theirs === undefined && this.#theirRows.length === 0 && !this.#heardRows) return
+    const differs = (owner: string): boolean =>
+      sums === undefined || theirs === undefined || sums[bucketOf(owner)] !== theirs[bucketOf(owner)]
+    this.#intake = new LogIntake(this.#host.logs, this.#host.wanted().filter(differs))
+    this.#outbox.push(...rowFrames(this.#intake.rows))
+  }
+
+  #openStream(row: VersionRow): void {
     const log = this.#host.logs.get(row.owner)
-    if (log === undefined || !this.#host.isWanted(row.owner)) return
-    this.#stream = buildStream(log, row)
+    const stream = log && buildStream(log, row)
+    if (stream === undefined || !this.#host.isWanted(row.owner)) return
+    this.#stream = stream
     this.#nextItem = 0
-    if (this.#stream !== undefined) this.#outbox.push(headerFrame(this.#stream))
+    this.#outbox.push(headerFrame(stream))
   }
 
   #nextOfStream(stream: LogStream): Uint8Array {
@@ -132,22 +182,31 @@ export class LogExchange implements SyncExchange {
     return this.#outbox.shift()!
   }
 
+  #hearSums(frame: Reader): boolean {
+    if (this.#theirSums !== undefined || this.#theirRows.length > 0 || this.#heardRows) return false
+    this.#theirSums = readSums(frame)
+    this.#tellRows()
+    return this.#theirSums !== undefined
+  }
+
   #hearRows(frame: Reader): boolean {
     if (this.#heardRows) return false
     const part = readRows(frame)
     if (part === undefined || this.#theirRows.length + part.rows.length > MAX_ROWS) return false
     this.#theirRows.push(...part.rows)
-    if (!part.last) return true
-    this.#heardRows = true
-    for (const row of this.#theirRows) this.#host.checkOwn(row)
+    this.#heardRows = part.last
+    this.#tellRows()
+    if (part.last) for (const row of this.#theirRows) this.#host.checkOwn(row)
     return true
   }
 
-  #hearHeader(frame: Reader): boolean {
+  #hearHeader(frame: Reader, intake: LogIntake): boolean {
     const header = readHeader(frame)
     if (header === undefined) return false
     this.#alive = []
-    this.#receiver = this.#host.isWanted(header.owner) ? this.#intake.open(header) : undefined
+    const taken = this.#host.isWanted(header.owner) && this.#host.believes(header.owner, header.id)
+    this.#receiver = taken ? intake.open(header) : undefined
+    if (this.#receiver !== undefined) this.#host.turns.tookIn(this)
     return true
   }
 
@@ -155,8 +214,8 @@ export class LogExchange implements SyncExchange {
     this.movedBytes += frame.remaining
     const items = readItems(frame)
     if (items === undefined) return false
+    if (this.#receiver !== undefined) this.#host.turns.tookIn(this)
     for (const item of items) if (this.#receiver?.item(item) === 'new') this.#host.received(item)
-    this.#host.changed()
     return true
   }
 
@@ -167,7 +226,6 @@ export class LogExchange implements SyncExchange {
     if (commit.hasAlive && alive === undefined) return false
     this.#receiver?.commit({ contiguous: commit.contiguous, ranges: commit.ranges, alive })
     this.#receiver = undefined
-    this.#host.changed()
     return true
   }
 }

@@ -1,11 +1,13 @@
 import { type Reader, Writer } from '../wire/bytes.ts'
-import { type EntryItem, readItem, writeItem } from '../wire/entry-event.ts'
+import type { EntryItem } from '../wire/entry-event.ts'
 import { readEpoch, writeEpoch } from '../wire/epoch.ts'
 import { MAX_NAME_BYTES } from '../wire/limits.ts'
+import { LOG_BUCKETS } from './log-buckets.ts'
+import { writeItems } from './log-items.ts'
 import type { VersionRow } from './log-set.ts'
 import type { StreamHeader } from './log-transfer.ts'
 import { MAX_JOINED_RANGES, MAX_ROW_RANGES } from './owner-log.ts'
-import { Ranges, type ReadonlyRanges } from './ranges.ts'
+import { NO_RANGES, Ranges, type ReadonlyRanges } from './ranges.ts'
 
 /** Frames of the exchange of one network's logs. Each begins with its type. */
 export const LOG_FRAME = {
@@ -17,52 +19,83 @@ export const LOG_FRAME = {
   alive: 4,
   commit: 5,
   end: 6,
+  /** A sum for each bucket of logs. */
+  sums: 7,
 } as const
 
-const ROWS_PER_FRAME = 256
-const ITEM_BYTES_PER_FRAME = 16_000
+const MAX_ROWS_PER_FRAME = 1_024
+const ROW_BYTES_PER_FRAME = 16_000
 const PAIRS_PER_FRAME = 4_096
-/** Bounds on what a peer can make this node hold while it listens. */
-const MAX_ITEMS_PER_FRAME = 4_096
+/** A bound on what a peer can make this node hold while it listens. */
 const MAX_ALIVE_PAIRS = 1 << 20
 
+/** Frames are written here and copied out: most are small, and many are sent. */
+const scratch = new Writer(20_000)
+const part = new Writer(20_000)
+const one = new Writer()
+
+export function sumsFrame(sums: Uint32Array): Uint8Array {
+  const writer = scratch.reset().u8(LOG_FRAME.sums)
+  for (const sum of sums) writer.u32(sum)
+  return writer.copy()
+}
+
+export function readSums(reader: Reader): Uint32Array | undefined {
+  const sums = new Uint32Array(LOG_BUCKETS)
+  for (let i = 0; i < LOG_BUCKETS; i++) sums[i] = reader.u32()
+  return reader.failed ? undefined : sums
+}
+
+/** At least one frame, so that there is a last one. */
 export function rowFrames(rows: readonly VersionRow[]): Uint8Array[] {
   const frames: Uint8Array[] = []
-  for (let i = 0; i === 0 || i < rows.length; i += ROWS_PER_FRAME) {
-    const part = rows.slice(i, i + ROWS_PER_FRAME)
-    const last = i + ROWS_PER_FRAME >= rows.length
-    const writer = new Writer(part.length * 32 + 16)
+  const body = part.reset()
+  let count = 0
+  rows.forEach((row, index) => {
+    writeEpoch(one.reset().string(row.owner), row.id).varint(row.contiguous)
+    body.bytes(writeRanges(one, row.ranges.pairs, 0, row.ranges.pairs.length).view())
+    if (++count < MAX_ROWS_PER_FRAME && body.length < ROW_BYTES_PER_FRAME) return
+    if (index < rows.length - 1) flush(false)
+  })
+  flush(true)
+  return frames
+
+  function flush(last: boolean): void {
+    const frame = scratch
+      .reset()
       .u8(LOG_FRAME.rows)
       .u8(last ? 1 : 0)
-      .varint(part.length)
-    for (const row of part) {
-      writeEpoch(writer.string(row.owner), row.id).varint(row.contiguous)
-      writeRanges(writer, row.ranges.pairs, 0, row.ranges.pairs.length)
-    }
-    frames.push(writer.copy())
+    frames.push(frame.varint(count).raw(body.view()).copy())
+    body.reset()
+    count = 0
   }
-  return frames
 }
 
 /** The rows of one frame, and whether they were the last. */
 export function readRows(reader: Reader): { rows: VersionRow[]; last: boolean } | undefined {
   const last = reader.u8() === 1
   const count = reader.varint()
-  if (count > ROWS_PER_FRAME) return undefined
+  if (count > MAX_ROWS_PER_FRAME) return undefined
   const rows: VersionRow[] = []
   for (let i = 0; i < count && !reader.failed; i++) {
-    const owner = reader.string(MAX_NAME_BYTES)
-    const id = readEpoch(reader)
-    const contiguous = reader.varint()
-    const ranges = readRanges(reader, MAX_ROW_RANGES)
-    if (ranges === undefined) return undefined
-    rows.push({ owner, id, contiguous, ranges })
+    // Each has its length, so that what a later version appends to it is skipped.
+    const row = readRow(reader.slice(reader.varint()))
+    if (row === undefined) return undefined
+    rows.push(row)
   }
   return reader.failed ? undefined : { rows, last }
 }
 
+function readRow(reader: Reader): VersionRow | undefined {
+  const owner = reader.string(MAX_NAME_BYTES)
+  const id = readEpoch(reader)
+  const contiguous = reader.varint()
+  const ranges = readRanges(reader, MAX_ROW_RANGES)
+  return ranges && { owner, id, contiguous, ranges }
+}
+
 export function headerFrame(header: StreamHeader): Uint8Array {
-  const writer = new Writer(96).u8(LOG_FRAME.header).string(header.owner)
+  const writer = scratch.reset().u8(LOG_FRAME.header).string(header.owner)
   return writeEpoch(writer, header.id).varint(header.base).varint(header.from).copy()
 }
 
@@ -74,32 +107,16 @@ export function readHeader(reader: Reader): StreamHeader | undefined {
 
 /** A frame of as many items from `start` on as it holds, and where the next one begins. */
 export function itemsFrame(items: readonly EntryItem[], start: number): { frame: Uint8Array; next: number } {
-  const body = new Writer(ITEM_BYTES_PER_FRAME + 2_048)
-  let next = start
-  while (next < items.length && next - start < MAX_ITEMS_PER_FRAME && body.length < ITEM_BYTES_PER_FRAME) {
-    writeItem(body, items[next++]!)
-  }
-  const frame = new Writer(body.length + 8)
-    .u8(LOG_FRAME.items)
-    .varint(next - start)
-    .raw(body.view())
-    .copy()
-  return { frame, next }
-}
-
-export function readItems(reader: Reader): EntryItem[] | undefined {
-  const count = reader.varint()
-  if (count > MAX_ITEMS_PER_FRAME) return undefined
-  const items: EntryItem[] = []
-  for (let i = 0; i < count && !reader.failed; i++) items.push(readItem(reader))
-  return reader.failed ? undefined : items
+  const writer = scratch.reset().u8(LOG_FRAME.items)
+  const next = writeItems(writer, items, start)
+  return { frame: writer.copy(), next }
 }
 
 export function aliveFrames(alive: ReadonlyRanges): Uint8Array[] {
   const frames: Uint8Array[] = []
   const { pairs } = alive
   for (let i = 0; i < pairs.length; i += 2 * PAIRS_PER_FRAME) {
-    const writer = new Writer(PAIRS_PER_FRAME).u8(LOG_FRAME.alive)
+    const writer = scratch.reset().u8(LOG_FRAME.alive)
     frames.push(writeRanges(writer, pairs, i, Math.min(pairs.length, i + 2 * PAIRS_PER_FRAME)).copy())
   }
   return frames
@@ -114,7 +131,8 @@ export function readAlive(reader: Reader, pairs: number[]): boolean {
 }
 
 export function commitFrame(contiguous: number, ranges: ReadonlyRanges, hasAlive: boolean): Uint8Array {
-  const writer = new Writer(64)
+  const writer = scratch
+    .reset()
     .u8(LOG_FRAME.commit)
     .varint(contiguous)
     .u8(hasAlive ? 1 : 0)
@@ -141,9 +159,10 @@ function writeRanges(writer: Writer, pairs: readonly number[], start: number, en
   return writer
 }
 
-function readRanges(reader: Reader, most: number): Ranges | undefined {
+function readRanges(reader: Reader, most: number): ReadonlyRanges | undefined {
   const count = reader.varint()
-  if (count > most) return undefined
+  if (count > most || reader.failed) return undefined
+  if (count === 0) return NO_RANGES
   const pairs: number[] = []
   let before = 0
   for (let i = 0; i < 2 * count && !reader.failed; i++) {

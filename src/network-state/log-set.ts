@@ -1,4 +1,5 @@
 import type { Digest } from '../dissemination/sync-session.ts'
+import { NOTHING_SUPERSEDED } from '../wire/entry-event.ts'
 import { compareEpochs, type EpochId, NO_EPOCH } from '../wire/epoch.ts'
 import {
   type ApplyResult,
@@ -8,7 +9,7 @@ import {
   type LogLimits,
   OwnerLog,
 } from './owner-log.ts'
-import { Ranges, type ReadonlyRanges } from './ranges.ts'
+import { NO_RANGES, type ReadonlyRanges } from './ranges.ts'
 
 /** What a node knows of one owner's log, as it tells its peers in a sync. */
 export interface VersionRow {
@@ -24,16 +25,21 @@ export interface VersionRow {
 export class LogSet {
   readonly #logs = new Map<string, OwnerLog>()
   readonly #listener: EntryListener | undefined
+  readonly #hashChanged: ((owner: string) => void) | undefined
   readonly #limits: LogLimits
   /** The owner as whom this node itself writes, once it does. What others say of that log never gets in. */
   own: string | undefined
 
   /**
    * The listener hears of every entry that may have changed in any log. When one log takes the place of another, it
-   * hears of each entry once, with the new log; when a log is forgotten, with the log that is now empty.
+   * hears of each entry once, with the new log; when a log is forgotten, with the log that is now empty. `hashChanged` is
+   * told of an owner whose log has come, gone, or no longer has the hash that it was last asked for.
    */
-  constructor(options: { limits?: LogLimits; listener?: EntryListener } = {}) {
+  constructor(
+    options: { limits?: LogLimits; listener?: EntryListener; hashChanged?: (owner: string) => void } = {},
+  ) {
     this.#listener = options.listener
+    this.#hashChanged = options.hashChanged
     this.#limits = options.limits ?? LOG_LIMITS
   }
 
@@ -62,8 +68,14 @@ export class LogSet {
   }
 
   /** Takes in an operation that came by gossip. Only what is `new` is worth passing on. */
-  apply(owner: string, id: EpochId, base: number, item: Item): ApplyResult | 'stale' {
-    return this.logFor(owner, id, base)?.apply(item) ?? 'stale'
+  apply(
+    owner: string,
+    id: EpochId,
+    base: number,
+    item: Item,
+    superseded: readonly number[] = NOTHING_SUPERSEDED,
+  ): ApplyResult | 'stale' {
+    return this.logFor(owner, id, base)?.applyLast(item, superseded) ?? 'stale'
   }
 
   /**
@@ -76,9 +88,11 @@ export class LogSet {
     const log = new OwnerLog(owner, id, base, {
       limits: this.#limits,
       listener: this.#listener,
+      hashChanged: this.#hashChanged,
       shadow: before,
     })
     this.#logs.set(owner, log)
+    this.#hashChanged?.(owner)
     for (const key of keys) this.#listener?.(log, key)
     return log
   }
@@ -88,12 +102,13 @@ export class LogSet {
     const log = this.#logs.get(owner)
     if (log === undefined || owner === this.own) return false
     this.#logs.delete(owner)
+    this.#hashChanged?.(owner)
     const before = log.retire()
     if (this.#listener !== undefined) for (const key of before.keys()) this.#listener(log, key)
     return true
   }
 
-  /** Summary of the logs of the owners included: equal digests, equal state. */
+  /** Summary of the logs of the owners included: equal digests, equal state. Walks all logs; see `DigestSum`. */
   digest(included: (owner: string) => boolean): Digest {
     let high = 0
     let low = 0
@@ -111,7 +126,7 @@ export class LogSet {
     const rows: VersionRow[] = []
     for (const owner of owners) {
       const log = this.#logs.get(owner)
-      if (log === undefined) rows.push({ owner, id: NO_EPOCH, contiguous: 0, ranges: Ranges.none() })
+      if (log === undefined) rows.push({ owner, id: NO_EPOCH, contiguous: 0, ranges: NO_RANGES })
       else
         rows.push({
           owner,

@@ -1,3 +1,4 @@
+import type { SyncHandle } from '../dissemination/anti-entropy.ts'
 import type { NewsSource } from '../dissemination/gossip.ts'
 import { type Peer, sample } from '../dissemination/peer.ts'
 import type { SyncDomain, SyncOutcome } from '../dissemination/sync-session.ts'
@@ -7,8 +8,11 @@ import { type EntryEvent, tableOf } from '../wire/entry-event.ts'
 import { compareEpochs, type EpochId, epochTime } from '../wire/epoch.ts'
 import { MAX_PROBE_DIGESTS, type ProbeDigest } from '../wire/messages.ts'
 import { HybridClock } from './hybrid-clock.ts'
+import { Joined, type JoinedHost } from './joined.ts'
+import { JointSyncs } from './joint-syncs.ts'
 import { Network, type NetworkHost } from './network.ts'
 import type { Owners } from './owners.ts'
+import type { ParkingSpace } from './parking.ts'
 import {
   BUILT_IN,
   decodeParticipation,
@@ -35,9 +39,18 @@ export interface NetworkStateHost {
   addSource(source: NewsSource): void
   removeSource(source: NewsSource): void
   /** Compares all state with a peer. */
-  sync(peer: Peer, onEnd: (outcome: SyncOutcome) => void): { abort(): void }
+  sync(peer: Peer, onEnd: (outcome: SyncOutcome) => void): SyncHandle
   /** A peer's digest of a network did or did not equal ours. */
   compared(network: SyncDomain, equal: boolean, peer: Peer): void
+  /** What a peer has told of a network could not be taken in singly. */
+  lacking(network: SyncDomain, peer: Peer): void
+  /** More was written in a network than gossip carries well. */
+  offer(network: string): void
+  offering(network: string): boolean
+  /** Tells a peer what state of a network this node has. */
+  tell(peer: Peer, digest: ProbeDigest): void
+  /** A peer has told its state of a network. */
+  offered(equal: boolean, peer: Peer): void
   /** This node no longer has a network. */
   forgotten(network: string): void
   /** Whether this node may open epochs above what others know under its name: not while that may be a twin that lives. */
@@ -49,21 +62,8 @@ export interface NetworkStateHost {
   checkName(what: string, name: string): void
 }
 
-/** Peers asked at once for a network's state at joining, and until one has given it. */
-const PARALLEL_SYNCS = 3
-/** Members asked who takes part, where nobody is known to. */
-const SCOUTS = 2
-
-interface Joined {
-  readonly replica: Replica
-  /** Settles once the network was taken over. */
-  readonly ready: Promise<Network>
-  network: Network | undefined
-  /** How many callers want it. */
-  waiting: number
-  /** Gives up, if it is not ready. */
-  abort(reason: unknown): void
-}
+/** Participants told of an offer at once. */
+const OFFERS_AT_ONCE = 3
 
 /** What the network looks like: the built-in network, and those that this node has joined. */
 export class NetworkState {
@@ -73,6 +73,8 @@ export class NetworkState {
   readonly #host: NetworkStateHost
   readonly #clock: HybridClock
   readonly #withdrawal: Withdrawal
+  readonly #syncs: JointSyncs
+  readonly #parking: ParkingSpace = { taken: 0 }
   readonly #joined = new Map<string, Joined>()
   /** Networks joined or being joined. */
   readonly #replicas = new Map<string, Replica>()
@@ -92,8 +94,13 @@ export class NetworkState {
     this.#withdrawal = new Withdrawal(runtime, options, host.owners, (owner) => {
       for (const replica of this.replicas()) replica.ownerChanged(owner)
     })
+    this.#syncs = new JointSyncs(runtime, (peer, onEnd) => host.sync(peer, onEnd))
     this.builtIn = new Replica(BUILT_IN, {
       ...this.#replicaHost(),
+      offer: () => host.offer(BUILT_IN),
+      offering: () => host.offering(BUILT_IN),
+      epochOf: (owner) => host.owners.epoch(owner),
+      lacking: (owner) => this.#lacking(this.builtIn, owner),
       takesPart: (owner) => host.owners.status(owner) !== undefined,
       peers: () => host.owners.peers(),
       epochOpened: (id) => host.epochOpened(id),
@@ -107,6 +114,12 @@ export class NetworkState {
   *replicas(): Generator<Replica> {
     yield this.builtIn
     yield* this.#replicas.values()
+  }
+
+  /** Networks joined, those still being joined left out. */
+  get networkCounts(): { readonly joined: number; readonly notSynced: number } {
+    const networks = [...this.#joined.values()].flatMap(({ network }) => network ?? [])
+    return { joined: networks.length, notSynced: networks.filter(({ synced }) => !synced).length }
   }
 
   /** The built-in network's first, then the others', beginning with another one each time: a session takes a bounded number. */
@@ -165,7 +178,12 @@ export class NetworkState {
   /** A member became known or changed its standing. */
   ownerChanged(owner: string): void {
     this.#withdrawal.update(owner)
-    for (const replica of this.replicas()) replica.ownerChanged(owner)
+    const left = this.#host.owners.status(owner) === 'left'
+    for (const replica of this.replicas()) {
+      // What was withdrawn is not to come back with the owner's next life.
+      if (left) replica.forget(owner)
+      replica.ownerChanged(owner)
+    }
   }
 
   /** A member is no longer remembered. */
@@ -192,7 +210,26 @@ export class NetworkState {
   compareDigests(digests: readonly ProbeDigest[], peer: Peer): void {
     for (const { network, digest } of digests) {
       const replica = this.#byId.get(network)
-      if (replica !== undefined) this.#host.compared(replica.domain, replica.digest().low === digest, peer)
+      if (replica === undefined) continue
+      const equal = replica.agrees(digest, peer)
+      if (equal && !replica.synced && replica.mayHear(peer)) replica.tookOver()
+      this.#host.compared(replica.domain, equal, peer)
+    }
+  }
+
+  /** Tells some participants this node's state of a network, so that they fetch what they lack. */
+  tell(network: string): void {
+    const replica = network === BUILT_IN ? this.builtIn : this.#replicas.get(network)
+    if (replica === undefined) return
+    const random = (): number => this.#runtime.randomUint32()
+    for (const peer of sample(replica.peers(), OFFERS_AT_ONCE, random))
+      this.#host.tell(peer, digestOf(replica))
+  }
+
+  onOffer(digests: readonly ProbeDigest[], peer: Peer): void {
+    for (const { network, digest } of digests) {
+      const replica = this.#byId.get(network)
+      if (replica?.mayHear(peer)) this.#host.offered(replica.agrees(digest, peer), peer)
     }
   }
 
@@ -201,17 +238,7 @@ export class NetworkState {
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     const joined = this.#joined.get(name) ?? this.#begin(name)
-    joined.waiting++
-    if (signal === undefined) return joined.ready
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        reject(signal.reason)
-        // Whoever else asked for the network still gets it.
-        if (--joined.waiting === 0) joined.abort(signal.reason)
-      }
-      signal.addEventListener('abort', abort)
-      joined.ready.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-    })
+    return joined.wait(signal)
   }
 
   /** Throws `ERR_NETWORK_NOT_JOINED`. */
@@ -223,8 +250,8 @@ export class NetworkState {
   }
 
   participants(network: string): string[] {
-    const others = this.builtIn.view.claims(participationKey(network)).filter(({ hidden }) => !hidden)
-    return others.map(({ owner }) => owner).sort()
+    const owners = this.builtIn.view.owners(participationKey(network))
+    return owners.filter((owner) => this.builtIn.visible(owner)).sort()
   }
 
   /** Ends everything at once, without telling others. */
@@ -239,38 +266,25 @@ export class NetworkState {
   }
 
   #begin(name: string): Joined {
-    const replica = new Replica(name, {
+    const key = participationKey(name)
+    const replica: Replica = new Replica(name, {
       ...this.#replicaHost(),
-      takesPart: (owner) => this.#takesPart(owner, name),
-      peers: () => this.#peersIn(name),
-      epochOpened: (epoch, base) =>
-        this.builtIn.write(participationKey(name), encodeParticipation({ epoch, base })),
+      epochOf: () => undefined,
+      lacking: (owner) => this.#lacking(replica, owner),
+      offer: () => this.#host.offer(name),
+      offering: () => this.#host.offering(name),
+      takesPart: (owner) => this.#takesPart(owner, key),
+      peers: () => this.#peersIn(key),
+      epochOpened: (epoch, base) => this.builtIn.write(key, encodeParticipation({ epoch, base })),
       entryChanged() {},
     })
     this.#replicas.set(name, replica)
     this.#byId.set(replica.id, replica)
     this.#host.addSource(replica)
-    for (const owner of this.builtIn.view.owners(participationKey(name))) {
-      this.#participationChanged(owner, participationKey(name))
-    }
-    const taking = this.#takeOver(replica)
-    const joined: Joined = {
-      replica,
-      network: undefined,
-      waiting: 0,
-      ready: taking.done.then((synced) => {
-        const network = this.#opened(replica, synced)
-        joined.network = network
-        return network
-      }),
-      abort: (reason) => {
-        if (joined.network !== undefined) return
-        this.#drop(replica)
-        taking.abort(reason)
-      },
-    }
-    joined.ready.catch(() => {})
+    for (const owner of this.builtIn.view.owners(key)) this.#participationChanged(owner, key)
+    const joined = new Joined(replica, this.#joinedHost)
     this.#joined.set(name, joined)
+    joined.start()
     return joined
   }
 
@@ -284,56 +298,6 @@ export class NetworkState {
     if (synced) replica.tookOver()
     else this.#host.notSynced(replica.name)
     return network
-  }
-
-  /**
-   * Syncs with participants, a few at a time, until one of them has given its state. Who takes part may be news that is still
-   * under way; so where nobody seems to, some other members are asked first.
-   */
-  #takeOver(replica: Replica): { done: Promise<boolean>; abort(reason: unknown): void } {
-    const random = (): number => this.#runtime.randomUint32()
-    const asked = new Set<string>()
-    const running = new Set<{ abort(): void }>()
-    let settle: (synced: boolean) => void = () => {}
-    let fail: (reason: unknown) => void = () => {}
-    const done = new Promise<boolean>((resolve, reject) => {
-      settle = resolve
-      fail = reject
-    })
-    let finished = false
-    const finish = (end: () => void): void => {
-      if (finished) return
-      finished = true
-      timeout.cancel()
-      for (const sync of running) sync.abort()
-      end()
-    }
-    const timeout = this.#runtime.setTimer(this.#options.syncTimeoutMs, () => finish(() => settle(false)))
-    let scouts = SCOUTS
-    const nextPeer = (): Peer | undefined => {
-      const notAsked = (peer: Peer): boolean => !asked.has(peer.name)
-      const participants = replica.peers()
-      if (participants.length > 0) return sample(participants, 1, random, notAsked)[0]
-      return scouts-- > 0 ? sample(this.#host.owners.peers(), 1, random, notAsked)[0] : undefined
-    }
-    const askNext = (): void => {
-      const peer = nextPeer()
-      if (peer === undefined) {
-        // Whoever takes part alone has nothing to take over.
-        if (running.size === 0) finish(() => settle(replica.peers().length === 0))
-        return
-      }
-      asked.add(peer.name)
-      const sync = this.#host.sync(peer, (outcome) => {
-        running.delete(sync)
-        if (finished) return
-        if (outcome.ok && outcome.common.includes(replica.name)) finish(() => settle(true))
-        else askNext()
-      })
-      running.add(sync)
-    }
-    for (let i = 0; i < PARALLEL_SYNCS && !finished; i++) askNext()
-    return { done, abort: (reason) => finish(() => fail(reason)) }
   }
 
   #leave(network: Network): void {
@@ -369,32 +333,52 @@ export class NetworkState {
     replica.ownerChanged(owner)
   }
 
-  #takesPart(owner: string, network: string): boolean {
-    return (
-      this.builtIn.entry(owner, participationKey(network)) !== undefined &&
-      this.#host.owners.status(owner) !== undefined
-    )
+  /** Both by the key of the network's participations. */
+  #takesPart(owner: string, key: string): boolean {
+    return this.builtIn.entry(owner, key) !== undefined && this.#host.owners.status(owner) !== undefined
   }
 
-  #peersIn(network: string): Peer[] {
+  /** The owner itself never has more to tell than there is room for here. */
+  #lacking(replica: Replica, owner: string): void {
+    const peer = this.#host.owners.peer(owner)
+    if (peer !== undefined) this.#host.lacking(replica.domain, peer)
+  }
+
+  #peersIn(key: string): Peer[] {
     const { owners, self } = this.#host
-    return this.builtIn.view.owners(participationKey(network)).flatMap((owner) => {
+    return this.builtIn.view.owners(key).flatMap((owner) => {
       const peer = owner === self ? undefined : owners.peer(owner)
       return peer === undefined ? [] : [peer]
     })
   }
 
-  #replicaHost(): Omit<ReplicaHost, 'takesPart' | 'peers' | 'epochOpened' | 'entryChanged'> {
+  #replicaHost(): Omit<
+    ReplicaHost,
+    'offer' | 'offering' | 'takesPart' | 'peers' | 'epochOpened' | 'entryChanged' | 'epochOf' | 'lacking'
+  > {
     const { self, owners } = this.#host
     return {
       self,
       runtime: this.#runtime,
       clock: this.#clock,
+      parking: this.#parking,
       retransmitMultiplier: this.#options.retransmitMultiplier,
       reachable: (owner) => owners.status(owner) === 'reachable',
       visible: (owner) => owners.status(owner) !== undefined && this.#withdrawal.reason(owner) === undefined,
       announce: () => this.#host.announce(),
       mayRaise: () => this.#host.mayRaise(),
+    }
+  }
+
+  get #joinedHost(): JoinedHost {
+    return {
+      runtime: this.#runtime,
+      owners: this.#host.owners,
+      syncTimeoutMs: this.#options.syncTimeoutMs,
+      sync: (peer, onEnd) => this.#syncs.sync(peer, onEnd),
+      awaits: (peer) => this.#syncs.awaits(peer),
+      open: (replica, synced) => this.#opened(replica, synced),
+      drop: (replica) => this.#drop(replica),
     }
   }
 
@@ -405,7 +389,8 @@ export class NetworkState {
       hiddenBecause: (network, owner) => {
         const reason = this.#withdrawal.reason(owner)
         if (reason !== undefined) return reason
-        return owner === this.#host.self || this.#takesPart(owner, network) ? undefined : 'left'
+        const takesPart = owner === this.#host.self || this.#takesPart(owner, participationKey(network))
+        return takesPart ? undefined : 'left'
       },
       participants: (network) => this.participants(network),
       undecodable: (network, table, key, owner, cause) =>

@@ -25,7 +25,9 @@ export class Network {
   readonly #replica: Replica
   readonly #host: NetworkHost
   readonly #tables = new Map<string, Table<unknown>>()
-  #inherited: Timer | undefined
+  /** Entries of this node's former life that the application has not spoken of yet. */
+  readonly #undeclared = new Set<string>()
+  #inheritance: Timer | undefined
   #left = false
 
   /** @internal */
@@ -50,6 +52,7 @@ export class Network {
   table<V>(name: string, codec?: Codec<V>): Table<V> {
     this.#checkOpen()
     this.#host.checkTableName(name)
+    if (codec !== undefined) checkCodec(name, codec)
     const present = this.#tables.get(name) as Table<V> | undefined
     const wanted = codec ?? (JSON_CODEC as Codec<V>)
     if (present === undefined) {
@@ -82,21 +85,24 @@ export class Network {
   /** @internal After a time, what was inherited from a former life and was not declared anew is deleted. */
   expireInherited(inheritMs: number): void {
     if (this.#replica.own === undefined || this.#replica.own.log.base === 0) return
-    const inherited = [...this.#replica.keysOf(this.#host.self)]
-    this.#inherited = this.#host.runtime.setTimer(inheritMs, () => {
-      for (const key of inherited) {
-        const table = tableOf(key)
-        const declared = this.#tables.get(table)?.isDeclared(key.slice(table.length + 1)) ?? false
-        if (!declared && this.#replica.ownEntry(key) !== undefined) this.#replica.write(key, undefined)
-      }
+    for (const key of this.#replica.keysOf(this.#host.self)) this.#undeclared.add(key)
+    this.#inheritance = this.#host.runtime.setTimer(inheritMs, () => {
+      for (const key of this.#undeclared) this.#replica.write(key, undefined)
+      this.#undeclared.clear()
     })
   }
 
   /** @internal Ends watches; calls throw from now on. */
   end(): void {
     this.#left = true
-    this.#inherited?.cancel()
+    this.#inheritance?.cancel()
     for (const table of this.#tables.values()) table.end()
+  }
+
+  #declared(table: string, entryKey: string | undefined): void {
+    if (this.#undeclared.size === 0) return
+    if (entryKey !== undefined) this.#undeclared.delete(entryKey)
+    else for (const key of this.#undeclared) if (tableOf(key) === table) this.#undeclared.delete(key)
   }
 
   #checkOpen(): void {
@@ -115,7 +121,14 @@ export class Network {
         this.#host.checkWritable()
       },
       hiddenBecause: (owner) => this.#host.hiddenBecause(this.name, owner),
+      declared: (table, entryKey) => this.#declared(table, entryKey),
       undecodable: (table, key, owner, cause) => this.#host.undecodable(this.name, table, key, owner, cause),
     }
   }
+}
+
+function checkCodec(table: string, { encode, decode }: { readonly encode?: unknown; readonly decode?: unknown }): void {
+  if (typeof encode === 'function' && typeof decode === 'function') return
+  const message = `The codec of table '${table}' must have the functions encode and decode.`
+  throw new HearsayError('ERR_OPTION_INVALID', message)
 }

@@ -3,6 +3,7 @@ import type { EntryItem } from '../wire/entry-event.ts'
 import type { EpochId } from '../wire/epoch.ts'
 import { finish, mixNumber, mixString } from '../wire/mix.ts'
 import { Ranges, type ReadonlyRanges } from './ranges.ts'
+import { StoredItem } from './stored-item.ts'
 
 /** One operation of a log, immutable and shared by reference. */
 export type Item = EntryItem
@@ -35,7 +36,7 @@ export const MAX_JOINED_RANGES = 4096
 export const MAX_TOMBS = 4096
 export const MAX_JOINED_TOMBS = 16_384
 export const MAX_DELS = 1024
-export const MAX_ROW_RANGES = 64
+export const MAX_ROW_RANGES = 1024
 
 export const LOG_LIMITS: LogLimits = {
   ranges: MAX_RANGES,
@@ -78,6 +79,8 @@ export interface LogState {
 const HIGH_SEED = 0x6f776e65
 const LOW_SEED = 0x726c6f67
 const EMPTY_HASH: Digest = { high: 0, low: 0 }
+const NO_ITEMS: ReadonlyMap<string, Item> = new Map()
+const NONE: readonly Item[] = []
 
 /**
  * What one node knows of the operations that one owner numbered in one epoch.
@@ -93,13 +96,15 @@ export class OwnerLog implements LogState {
   readonly base: number
   readonly limits: LogLimits
   #listener: EntryListener | undefined
+  readonly #hashChanged: ((owner: string) => void) | undefined
   #contiguous = 0
   #ranges = Ranges.none()
-  #live = new Map<string, Item>()
-  #tombs = new Map<string, Item>()
+  /** Made when needed, as `#tombs` and `#dels` are: most logs of the built-in network hold one entry, most others begin empty. */
+  #live: Map<string, Item> | undefined
+  #tombs: Map<string, Item> | undefined
   /** No tombstone is below this; there may be none at it. */
   #lowestTomb = Number.POSITIVE_INFINITY
-  #dels: Item[] = []
+  #dels: Item[] | undefined
   #floor = 1
   /** Holds no key that any known operation of this epoch has touched. */
   #shadow: Map<string, Item> | undefined
@@ -111,13 +116,20 @@ export class OwnerLog implements LogState {
     owner: string,
     id: EpochId,
     base: number,
-    options: { limits?: LogLimits; listener?: EntryListener | undefined; shadow?: Map<string, Item> } = {},
+    options: {
+      limits?: LogLimits
+      listener?: EntryListener | undefined
+      /** Called when a hash that was asked for no longer holds. */
+      hashChanged?: ((owner: string) => void) | undefined
+      shadow?: Map<string, Item>
+    } = {},
   ) {
     this.owner = owner
     this.id = id
     this.base = base
     this.limits = options.limits ?? LOG_LIMITS
     this.#listener = options.listener
+    this.#hashChanged = options.hashChanged
     if (base > 0 && options.shadow !== undefined && options.shadow.size > 0) this.#shadow = options.shadow
   }
 
@@ -130,15 +142,15 @@ export class OwnerLog implements LogState {
   }
 
   get live(): ReadonlyMap<string, Item> {
-    return this.#live
+    return this.#live ?? NO_ITEMS
   }
 
   get tombs(): ReadonlyMap<string, Item> {
-    return this.#tombs
+    return this.#tombs ?? NO_ITEMS
   }
 
   get dels(): readonly Item[] {
-    return this.#dels
+    return this.#dels ?? NONE
   }
 
   get floor(): number {
@@ -172,12 +184,12 @@ export class OwnerLog implements LogState {
 
   /** The entry that counts for a key in this log. */
   entry(key: string): Item | undefined {
-    return this.#live.get(key) ?? this.#shadow?.get(key)
+    return this.live.get(key) ?? this.#shadow?.get(key)
   }
 
   /** All entries that count. */
   *entries(): Generator<Item, void> {
-    yield* this.#live.values()
+    yield* this.live.values()
     if (this.#shadow !== undefined) yield* this.#shadow.values()
   }
 
@@ -194,6 +206,16 @@ export class OwnerLog implements LogState {
   }
 
   /**
+   * Takes an operation in, and with it the numbers of earlier ones on its key, as ascending pairs: these have no effect
+   * once it is known. `new` if any of it was.
+   */
+  applyLast(item: Item, superseded: readonly number[]): ApplyResult {
+    const result = this.apply(item)
+    if (superseded.length === 0 || result === 'refused') return result
+    return this.#learnSuperseded(superseded) ? 'new' : result
+  }
+
+  /**
    * Takes over all that the sender of a transfer knew, in one step. Its items must have been applied before, or be in
    * `held`. False, and nothing done, if this log's bounds forbid it; never so for what the owner itself sends.
    */
@@ -202,7 +224,7 @@ export class OwnerLog implements LogState {
     joined.addAll(ranges)
     const line = joined.absorb(Math.max(this.#contiguous, contiguous))
     const adopted = held.filter(({ seq }) => !this.knows(seq) && (seq <= line || joined.has(seq)))
-    const tombs = countTombs(this.#tombs.values(), line) + countTombs(adopted, line)
+    const tombs = countTombs(this.tombs.values(), line) + countTombs(adopted, line)
     if (joined.size > this.limits.joinedRanges || tombs > this.limits.joinedTombs) return false
 
     const changed: string[] = []
@@ -210,7 +232,7 @@ export class OwnerLog implements LogState {
     if (alive !== undefined && contiguous > this.#contiguous) this.#sweep(contiguous, alive, changed)
     this.#contiguous = line
     this.#ranges = joined
-    this.#hash = undefined
+    this.#dropHash()
     this.#bury()
     const dropped = this.#takeShadow(this.base)
     this.#notify(changed)
@@ -226,38 +248,40 @@ export class OwnerLog implements LogState {
 
   /** Ends this log without telling the listener; hands over the entries that counted. */
   retire(): Map<string, Item> {
-    const visible = this.#shadow ?? this.#live
-    if (visible !== this.#live) for (const [key, item] of this.#live) visible.set(key, item)
+    const visible = this.#shadow ?? this.#live ?? new Map<string, Item>()
+    if (visible !== this.#live) for (const [key, item] of this.live) visible.set(key, item)
     this.#retired = true
     this.#listener = undefined
     this.#shadow = undefined
-    this.#live = new Map()
-    this.#tombs = new Map()
-    this.#dels = []
+    this.#live = undefined
+    this.#tombs = undefined
+    this.#dels = undefined
     return visible
   }
 
   #hasRoomFor(item: Item, maxRanges: number): boolean {
     if (item.seq === this.#contiguous + 1) return true
     if (this.#ranges.size >= maxRanges && !this.#ranges.touches(item.seq)) return false
-    return item.value !== undefined || this.#tombs.size < this.limits.tombs || this.#tombs.has(item.key)
+    return item.value !== undefined || this.tombs.size < this.limits.tombs || this.tombs.has(item.key)
   }
 
   /** Gives an operation its effect, unless a later one is known; whether it had any. */
   #put(item: Item): boolean {
     const { seq, key } = item
-    const present = this.#live.get(key) ?? this.#tombs.get(key)
+    this.#live ??= new Map()
+    const present = this.#live.get(key) ?? this.#tombs?.get(key)
     if (present !== undefined && present.seq >= seq) return false
     this.#shadow?.delete(key)
     if (item.value !== undefined) {
-      this.#live.set(key, item)
-      this.#tombs.delete(key)
+      this.#live.set(key, new StoredItem(item, item.value))
+      this.#tombs?.delete(key)
       return true
     }
     this.#live.delete(key)
     if (seq === this.#contiguous + 1) {
       this.#remember(item)
     } else {
+      this.#tombs ??= new Map()
       this.#tombs.set(key, item)
       if (seq < this.#lowestTomb) this.#lowestTomb = seq
     }
@@ -265,7 +289,7 @@ export class OwnerLog implements LogState {
   }
 
   #learn(seq: number): void {
-    this.#hash = undefined
+    this.#dropHash()
     if (seq === this.#contiguous + 1) {
       this.#contiguous = this.#ranges.absorb(seq)
       this.#bury()
@@ -274,38 +298,60 @@ export class OwnerLog implements LogState {
     }
   }
 
+  /** Numbers for which there is no room stay unknown, as if nobody had named them. */
+  #learnSuperseded(pairs: readonly number[]): boolean {
+    let learned = false
+    for (let i = 0; i < pairs.length; i += 2) {
+      const lo = Math.max(pairs[i]!, this.#contiguous + 1)
+      const hi = pairs[i + 1]!
+      if (hi < lo || this.#ranges.covers(lo, hi)) continue
+      if (lo === this.#contiguous + 1) this.#contiguous = this.#ranges.absorb(hi)
+      else if (this.#ranges.size < this.limits.ranges || this.#ranges.touches(lo, hi))
+        this.#ranges.add(lo, hi)
+      else continue
+      learned = true
+    }
+    if (!learned) return false
+    this.#dropHash()
+    this.#bury()
+    const dropped = this.#takeShadow(this.base)
+    if (dropped !== undefined) this.#notify(dropped.keys())
+    return true
+  }
+
   /** Below the line absence says it all: tombstones there become mere memories. */
   #bury(): void {
     if (this.#lowestTomb > this.#contiguous) return
     const buried: Item[] = []
     this.#lowestTomb = Number.POSITIVE_INFINITY
-    for (const tomb of this.#tombs.values()) {
+    for (const tomb of this.tombs.values()) {
       if (tomb.seq <= this.#contiguous) buried.push(tomb)
       else if (tomb.seq < this.#lowestTomb) this.#lowestTomb = tomb.seq
     }
     buried.sort((a, b) => a.seq - b.seq)
     for (const tomb of buried) {
-      this.#tombs.delete(tomb.key)
+      this.#tombs?.delete(tomb.key)
       this.#remember(tomb)
     }
   }
 
   #remember(tomb: Item): void {
     if (tomb.seq < this.#floor) return
+    this.#dels ??= []
     this.#dels.push(tomb)
     if (this.#dels.length > this.limits.dels) this.#floor = this.#dels.shift()!.seq + 1
   }
 
   /** Removes what the sender, who knew everything up to `line`, no longer has. */
   #sweep(line: number, alive: ReadonlyRanges, changed: string[]): void {
-    for (const [key, { seq }] of this.#live) {
+    for (const [key, { seq }] of this.live) {
       if (seq > line || alive.has(seq)) continue
-      this.#live.delete(key)
+      this.#live?.delete(key)
       changed.push(key)
     }
     // The deletes behind those removals are unknown here, so nobody can be sent them from here.
     this.#floor = line + 1
-    this.#dels = []
+    this.#dels = undefined
   }
 
   /** The shadow, taken off, once the contiguous line has reached `line`. */
@@ -319,6 +365,12 @@ export class OwnerLog implements LogState {
   #notify(keys: Iterable<string>): void {
     const listener = this.#listener
     if (listener !== undefined) for (const key of keys) listener(this, key)
+  }
+
+  #dropHash(): void {
+    if (this.#hash === undefined) return
+    this.#hash = undefined
+    this.#hashChanged?.(this.owner)
   }
 
   #mixed(seed: number): number {

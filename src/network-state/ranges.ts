@@ -55,7 +55,8 @@ export class Ranges {
   }
 
   /** A copy of the lowest `count` ranges. */
-  first(count: number): Ranges {
+  first(count: number): ReadonlyRanges {
+    if (this.#pairs.length === 0) return NO_RANGES
     return new Ranges(this.#pairs.slice(0, 2 * count))
   }
 
@@ -71,10 +72,10 @@ export class Ranges {
     return at < pairs.length && pairs[at]! <= lo && hi <= pairs[at + 1]!
   }
 
-  /** Whether `integer` could be added without one range more. */
-  touches(integer: number): boolean {
-    const at = this.#firstReaching(integer - 1)
-    return at < this.#pairs.length && this.#pairs[at]! <= integer + 1
+  /** Whether lo..hi could be added without one range more. */
+  touches(lo: number, hi: number = lo): boolean {
+    const at = this.#firstReaching(lo - 1)
+    return at < this.#pairs.length && this.#pairs[at]! <= hi + 1
   }
 
   add(lo: number, hi: number = lo): void {
@@ -127,3 +128,6 @@ export class Ranges {
     return 2 * low
   }
 }
+
+/** Shared, where none are to be told of. */
+export const NO_RANGES: ReadonlyRanges = Ranges.none()

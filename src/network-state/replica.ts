@@ -1,19 +1,30 @@
 import { BroadcastQueue } from '../dissemination/broadcast-queue.ts'
+import { BytePool } from '../dissemination/byte-pool.ts'
 import type { NewsSource } from '../dissemination/gossip.ts'
 import { type Peer, sample } from '../dissemination/peer.ts'
 import type { Digest, SyncDomain } from '../dissemination/sync-session.ts'
 import { TokenBucket } from '../dissemination/token-bucket.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import { Writer } from '../wire/bytes.ts'
-import { type EntryEvent, type EntryItem, writeEntryEvent } from '../wire/entry-event.ts'
-import { compareEpochs, type EpochId } from '../wire/epoch.ts'
-import { beginMessage, endMessage, MESSAGE } from '../wire/messages.ts'
+import { Reader, Writer } from '../wire/bytes.ts'
+import {
+  type EntryEvent,
+  type EntryItem,
+  NOTHING_SUPERSEDED,
+  readEntryEvent,
+  writeEntryEvent,
+} from '../wire/entry-event.ts'
+import { compareEpochs, type EpochId, sameEpoch } from '../wire/epoch.ts'
+import { beginMessage, endMessage, MESSAGE, MESSAGE_HEADER_BYTES } from '../wire/messages.ts'
 import { hashString } from '../wire/mix.ts'
-import type { HybridClock } from './hybrid-clock.ts'
+import { Agreement } from './agreement.ts'
+import { DigestSum } from './digest-sum.ts'
+import { type HybridClock, MAX_DRIFT_MS } from './hybrid-clock.ts'
+import { IntakeTurns } from './intake-turns.ts'
 import { LogExchange, type LogExchangeHost } from './log-exchange.ts'
 import { LogSet, type VersionRow } from './log-set.ts'
 import { OwnLog } from './own-log.ts'
-import { Parking } from './parking.ts'
+import { Parking, type ParkingSpace } from './parking.ts'
+import { superseding } from './superseding.ts'
 import { View, type ViewSource } from './view.ts'
 
 /** What the state of a network needs to know of the world around it. */
@@ -29,9 +40,19 @@ export interface ReplicaHost {
   reachable(owner: string): boolean
   /** Whether an owner's entries may be seen. */
   visible(owner: string): boolean
+  /** The epoch that an owner's log has here by what members say, for what was not announced by `expectEpoch`. */
+  epochOf(owner: string): EpochId | undefined
+  /** There is something of an owner that could not be taken in. */
+  lacking(owner: string): void
+  /** How much is parked in all networks of this node. */
+  readonly parking: ParkingSpace
   /** Everyone who takes part, but for this node, and can be reached. */
   peers(): readonly Peer[]
   announce(): void
+  /** More was written here than gossip carries well. */
+  offer(): void
+  /** Whether others are being told to fetch what this node has. */
+  offering(): boolean
   /** Whether this node may open an epoch above one that others have seen under its name. */
   mayRaise(): boolean
   /** The log of this node has opened a new epoch. */
@@ -58,15 +79,20 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   readonly view: View
   readonly queue: BroadcastQueue = new BroadcastQueue(QUEUE_CAPACITY)
   readonly domain: SyncDomain
-  readonly parking: Parking = new Parking()
+  readonly parking: Parking
+  readonly turns: IntakeTurns
   readonly #host: ReplicaHost
   readonly #encoder = new Writer()
+  readonly #pool = new BytePool()
+  readonly #agreement = new Agreement()
   readonly #bumps = new TokenBucket(BUMPS_PER_MINUTE / 60, BUMPS_PER_MINUTE)
   /** The epochs that owners' participations named last. */
   readonly #epochs = new Map<string, EpochId>()
+  /** Owners of whom the host has said that they take part, until it says that anything about them has changed. */
+  readonly #participants = new Set<string>()
   #own: OwnLog | undefined
   #shadowTimer: Timer | undefined
-  #digest: Digest | undefined
+  readonly #digest: DigestSum
   #peers: readonly Peer[] | undefined
   /** Whether the state of another participant was taken over, or there was nobody to take it over from. */
   synced = false
@@ -77,17 +103,25 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.id = hashString(name)
     this.#host = host
     this.view = new View(this)
+    this.turns = new IntakeTurns(host.runtime)
+    this.parking = new Parking(host.runtime, host.parking)
     this.logs = new LogSet({
       listener: (log, key) => {
         this.view.entryChanged(log.owner, key)
         host.entryChanged(log.owner, key)
       },
+      hashChanged: (owner) => this.#digest.touch(owner),
+    })
+    this.#digest = new DigestSum((owner) => {
+      const log = this.logs.get(owner)
+      return log !== undefined && this.isWanted(owner) ? log.hash : undefined
     })
     this.domain = {
       name,
       mismatchIntervalMs: MISMATCH_INTERVAL_MS,
+      offered: true,
       digest: () => this.digest(),
-      open: () => new LogExchange(this),
+      open: (_role, wake) => new LogExchange(this, wake),
     }
   }
 
@@ -109,6 +143,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#own = undefined
     this.#shadowTimer?.cancel()
     this.queue.clear()
+    this.parking.clear()
   }
 
   /** The log under this node's name is another one's from now on. */
@@ -116,7 +151,6 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#own = undefined
     this.logs.own = undefined
     this.queue.clear()
-    this.changed()
   }
 
   /**
@@ -137,7 +171,6 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     if (own === undefined) return
     const stamp = this.#host.clock.next(this.view.winner(key)?.item.stamp)
     this.#broadcast(own.write(key, value, stamp))
-    this.changed()
   }
 
   /** This node's own entry of a key. */
@@ -148,23 +181,28 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   // What comes from others
 
   onEvent(event: EntryEvent): void {
-    const { owner, epoch, base, item } = event
+    const { owner, epoch, base, item, superseded } = event
     if (owner === this.#host.self && this.#own !== undefined) {
       if (this.#own.conflictsWith(epoch, item.seq)) this.bump(epoch)
       return
     }
-    if (owner !== this.#host.self && !this.#host.takesPart(owner)) {
-      this.counts.parked++
-      this.parking.park(event, this.#host.runtime.now())
+    // Most events come several times.
+    const log = superseded.length === 0 ? this.logs.get(owner) : undefined
+    if (log !== undefined && sameEpoch(log.id, epoch) && log.knows(item.seq)) {
+      this.counts.duplicates++
       return
     }
-    switch (this.logs.apply(owner, epoch, base, item)) {
+    if (owner !== this.#host.self && !(this.#takesPart(owner) && this.believes(owner, epoch))) {
+      this.counts.parked++
+      this.parking.park(event)
+      return
+    }
+    switch (this.logs.apply(owner, epoch, base, item, superseded)) {
       case 'new':
         this.counts.applied++
         this.#host.clock.witness(item.stamp)
         this.#spread(event)
         if (base > 0) this.#awaitSnapshots()
-        this.changed()
         break
       case 'duplicate':
         this.counts.duplicates++
@@ -174,16 +212,20 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
         break
       case 'refused':
         this.counts.refused++
+        // Of a backlog streams bring the most anyway.
+        if (!this.backlogged) this.#host.lacking(owner)
     }
   }
 
   /** An owner became known, changed its standing, or began to take part. */
   ownerChanged(owner: string): void {
-    this.#digest = undefined
+    this.#participants.delete(owner)
+    // Without a log nothing of it counts, before or after.
+    if (this.logs.get(owner) !== undefined) this.#digest.touch(owner)
     this.#peers = undefined
     this.view.ownerChanged(owner)
-    if (!this.#host.takesPart(owner)) return
-    for (const event of this.parking.release(owner, this.#host.runtime.now())) this.onEvent(event)
+    if (!this.#takesPart(owner)) return
+    for (const event of this.parking.release(owner)) this.onEvent(event)
     // A new peer may be the first to hear what has waited.
     if (this.queue.size > 0) this.#host.announce()
   }
@@ -193,7 +235,6 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#epochs.set(owner, id)
     this.logs.logFor(owner, id, base)
     if (base > 0) this.#awaitSnapshots()
-    this.#digest = undefined
   }
 
   /**
@@ -203,6 +244,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   participationEnded(owner: string): void {
     const log = this.logs.get(owner)
     const ended = this.#epochs.get(owner)
+    this.#participants.delete(owner)
     if (log !== undefined && ended !== undefined && compareEpochs(log.id, ended) > 0) {
       this.#host.runtime.setTimer(RESTART_GRACE_MS, () => {
         if (this.logs.get(owner) === log && !this.#host.takesPart(owner)) this.forget(owner)
@@ -215,15 +257,23 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   /** Drops what is known of an owner. */
   forget(owner: string): void {
     this.#epochs.delete(owner)
+    this.#participants.delete(owner)
     this.logs.forget(owner)
-    this.#digest = undefined
+    this.#digest.touch(owner)
     this.#peers = undefined
   }
 
   /** Over the logs of all owners that can be reached, this node included. */
   digest(): Digest {
-    this.#digest ??= this.logs.digest((owner) => this.isWanted(owner))
-    return this.#digest
+    return this.#digest.value
+  }
+
+  /** Whether a peer's digest equals ours. A backlog of which enough of them know all is not told any further. */
+  agrees(digest: number, peer: Peer): boolean {
+    const own = this.digest().low
+    const known = this.#agreement.heard(own, digest, peer.name, this.peers().length)
+    if (known && this.backlogged) this.queue.clear()
+    return own === digest
   }
 
   // NewsSource
@@ -232,11 +282,17 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     return this.queue.size >= BACKLOG
   }
 
+  get offering(): boolean {
+    return this.#host.offering()
+  }
+
   audience(): number {
     return this.peers().length
   }
 
+  /** Of a backlog streams carry the most: one round of gossip is enough. */
   transmitLimit(): number {
+    if (this.backlogged) return 1
     return this.#host.retransmitMultiplier * Math.ceil(Math.log10(this.peers().length + 2))
   }
 
@@ -250,7 +306,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   }
 
   mayHear(peer: Peer): boolean {
-    return this.#host.takesPart(peer.name)
+    return this.#takesPart(peer.name)
   }
 
   peers(): readonly Peer[] {
@@ -279,14 +335,27 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   // LogExchangeHost
 
-  *wanted(): Generator<string> {
-    const { self } = this.#host
-    yield self
-    for (const peer of this.peers()) if (peer.name !== self) yield peer.name
+  wanted(): readonly string[] {
+    return [this.#host.self, ...this.peers().map(({ name }) => name)]
+  }
+
+  get wantedCount(): number {
+    return this.peers().length + 1
   }
 
   isWanted(owner: string): boolean {
-    return owner === this.#host.self || (this.#host.takesPart(owner) && this.#host.reachable(owner))
+    return owner === this.#host.self || (this.#takesPart(owner) && this.#host.reachable(owner))
+  }
+
+  bucketSums(): Uint32Array {
+    return this.#digest.buckets
+  }
+
+  /** An epoch from the future is one that its owner is known to be in: a wrong clock there, not a wrong word here. */
+  believes(owner: string, epoch: EpochId): boolean {
+    if (epoch.time <= this.#host.runtime.wallClock() + MAX_DRIFT_MS) return true
+    const vouched = this.#epochs.get(owner) ?? this.#host.epochOf(owner)
+    return vouched !== undefined && compareEpochs(epoch, vouched) <= 0
   }
 
   checkOwn(row: VersionRow): void {
@@ -298,19 +367,21 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.#host.clock.witness(item.stamp)
   }
 
-  changed(): void {
-    this.#digest = undefined
-  }
-
   tookOver(): void {
     this.synced = true
+  }
+
+  #takesPart(owner: string): boolean {
+    if (this.#participants.has(owner)) return true
+    if (!this.#host.takesPart(owner)) return false
+    this.#participants.add(owner)
+    return true
   }
 
   #epochOpened(): void {
     const { id, log } = this.#own!
     this.#host.epochOpened(id, log.base)
     for (const item of log.live.values()) this.#broadcast(item)
-    this.changed()
   }
 
   /** Looks after a while whether opening snapshots have completed, and ends the shadows of those that have not. */
@@ -324,15 +395,33 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   #broadcast(item: EntryItem): void {
     const { id, log } = this.#own!
-    this.#spread({ network: this.name, owner: this.#host.self, epoch: id, base: log.base, item })
+    this.#spread({
+      network: this.name,
+      owner: this.#host.self,
+      epoch: id,
+      base: log.base,
+      item,
+      superseded: NOTHING_SUPERSEDED,
+    })
+    if (this.backlogged) this.#host.offer()
   }
 
+  /** News take the place of what waits on the same key, and stand for it. */
   #spread(event: EntryEvent): void {
+    const key = `${event.owner}\u0000${event.item.key}`
+    const waiting = this.queue.waiting(key)
+    const news = waiting === undefined ? event : superseding(decodeEvent(waiting), event)
     const writer = this.#encoder.reset()
     const start = beginMessage(writer, MESSAGE.entry)
-    writeEntryEvent(writer, event)
+    writeEntryEvent(writer, news)
     endMessage(writer, start)
-    this.queue.put(`${event.owner}\u0000${event.item.key}`, writer.copy())
+    // Of what many streams carry, one round of gossip is enough.
+    this.queue.put(key, this.#pool.copy(writer.view()), this.offering ? 1 : Number.POSITIVE_INFINITY)
     this.#host.announce()
   }
+}
+
+/** Of a message of this node's own queue. */
+function decodeEvent(message: Uint8Array): EntryEvent {
+  return readEntryEvent(new Reader(message, MESSAGE_HEADER_BYTES))
 }

@@ -1,7 +1,7 @@
 import { HearsayError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { sameBytes, utf8Length } from '../wire/bytes.ts'
-import { entryBytes, entryKey } from '../wire/entry-event.ts'
+import { type EntryItem, entryBytes, entryKey } from '../wire/entry-event.ts'
 import { MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../wire/limits.ts'
 import type { Codec } from './codec.ts'
 import type { Replica } from './replica.ts'
@@ -18,6 +18,8 @@ export interface TableHost {
   /** The same, and `ERR_NAME_CONFLICT` when this node has lost its name to another one. */
   checkWritable(): void
   hiddenBecause(owner: string): 'left' | 'failed' | undefined
+  /** The application has spoken of an entry of this node, or, without a key, of all of a table; see `Network`. */
+  declared(table: string, entryKey?: string): void
   /** Reports an entry that the codec could not decode. */
   undecodable(table: string, key: string, owner: string, cause: unknown): void
 }
@@ -31,9 +33,8 @@ export class Table<V> {
   readonly codec: Codec<V>
   readonly #host: TableHost
   readonly #watches = new Set<Watch<V>>()
-  /** Keys set since this node started, and whether the whole set was declared: what is inherited and is neither goes. */
-  readonly #declared = new Set<string>()
-  #declaredWhole = false
+  /** What watches were given of an entry, so that each is decoded once for all of them. */
+  readonly #shared = new WeakMap<EntryItem, { readonly value: V } | undefined>()
 
   /** @internal */
   constructor(name: string, codec: Codec<V>, host: TableHost) {
@@ -49,20 +50,23 @@ export class Table<V> {
   set(key: string, value: V): void {
     this.#host.checkWritable()
     const bytes = this.#encode(key, value)
-    this.#declared.add(key)
-    const own = this.#own(key)
-    const winner = this.#host.replica.view.winner(this.#entryKey(key))
-    if (winner?.owner === this.#host.self && own !== undefined && sameBytes(own, bytes)) return
-    this.#host.replica.write(this.#entryKey(key), bytes)
+    const { replica, self } = this.#host
+    const entryKey = this.#entryKey(key)
+    this.#host.declared(this.name, entryKey)
+    const own = replica.ownEntry(entryKey)?.value
+    const isOurs = own !== undefined && replica.view.winner(entryKey)?.owner === self
+    if (!isOurs || !sameBytes(own, bytes)) replica.write(entryKey, bytes)
   }
 
   /** Gives up this node's own claim to a key; says whether there was one. Other owners' claims stay. */
   delete(key: string): boolean {
     this.#host.checkWritable()
-    this.#checkKey(key)
-    this.#declared.add(key)
-    if (this.#own(key) === undefined) return false
-    this.#host.replica.write(this.#entryKey(key), undefined)
+    checkKey(key)
+    const { replica } = this.#host
+    const entryKey = this.#entryKey(key)
+    this.#host.declared(this.name, entryKey)
+    if (replica.ownEntry(entryKey) === undefined) return false
+    replica.write(entryKey, undefined)
     return true
   }
 
@@ -73,14 +77,13 @@ export class Table<V> {
   replaceOwn(entries: Iterable<readonly [key: string, value: V]>): void {
     this.#host.checkWritable()
     const wanted = new Map<string, Uint8Array>()
-    for (const [key, value] of entries) wanted.set(key, this.#encode(key, value))
-    this.#declaredWhole = true
-    for (const key of this.#ownKeys()) {
-      if (!wanted.has(key)) this.#host.replica.write(this.#entryKey(key), undefined)
-    }
-    for (const [key, bytes] of wanted) {
-      const own = this.#own(key)
-      if (own === undefined || !sameBytes(own, bytes)) this.#host.replica.write(this.#entryKey(key), bytes)
+    for (const [key, value] of entries) wanted.set(this.#entryKey(key), this.#encode(key, value))
+    const { replica } = this.#host
+    this.#host.declared(this.name)
+    for (const entryKey of this.#ownKeys()) if (!wanted.has(entryKey)) replica.write(entryKey, undefined)
+    for (const [entryKey, bytes] of wanted) {
+      const own = replica.ownEntry(entryKey)?.value
+      if (own === undefined || !sameBytes(own, bytes)) replica.write(entryKey, bytes)
     }
   }
 
@@ -92,9 +95,13 @@ export class Table<V> {
     return decoded && { value: decoded.value, owner: claim!.owner }
   }
 
-  /** Every key that has a winner. The table must not be changed while it is walked. */
-  *entries(): Generator<readonly [key: string, entry: Owned<V>], void> {
+  /** Every key that has a winner, in no order. As with a `Map`, what changes during the walk may be seen or not. */
+  entries(): IterableIterator<readonly [key: string, entry: Owned<V>]> {
     this.#host.checkOpen()
+    return this.#walk()
+  }
+
+  *#walk(): Generator<readonly [key: string, entry: Owned<V>], void> {
     for (const entryKey of this.#host.replica.view.keys(this.name)) {
       const claim = this.#host.replica.view.winner(entryKey)
       const decoded = claim && this.#decode(claim)
@@ -103,7 +110,7 @@ export class Table<V> {
     }
   }
 
-  /** All claims to a key, the winner first; those of owners that are gone are `hidden` and last. */
+  /** All claims to a key, the winner first; those of owners that have failed are `hidden` and last. */
   claims(key: string): readonly (Owned<V> & { readonly hidden: boolean })[] {
     this.#host.checkOpen()
     return this.#host.replica.view.claims(this.#entryKey(key)).flatMap((claim) => {
@@ -114,7 +121,8 @@ export class Table<V> {
 
   /**
    * The entries there are, then `synced`, then every change. Changes of a key that come faster than they are taken are merged into
-   * one. Ends quietly when the signal aborts, the loop breaks, or the network is left.
+   * one. Ends quietly when the signal aborts, the loop breaks, or the network is left. Watches of one table are given the same
+   * values: leave them as they are.
    */
   watch(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<Change<V>> {
     this.#host.checkOpen()
@@ -125,7 +133,7 @@ export class Table<V> {
       {
         table: this.name,
         view: this.#host.replica.view,
-        decode: (claim) => this.#decode(claim),
+        decode: (claim) => this.#decodeShared(claim),
         keyWithin: (entryKey) => this.#keyWithin(entryKey),
         hiddenBecause: (owner) => this.#host.hiddenBecause(owner),
       },
@@ -145,11 +153,6 @@ export class Table<V> {
     for (const watch of [...this.#watches]) watch.end()
   }
 
-  /** @internal Whether this node has declared a key anew since it started. */
-  isDeclared(key: string): boolean {
-    return this.#declaredWhole || this.#declared.has(key)
-  }
-
   #entryKey(key: string): string {
     return entryKey(this.name, key)
   }
@@ -158,27 +161,22 @@ export class Table<V> {
     return entryKey.slice(this.name.length + 1)
   }
 
-  #own(key: string): Uint8Array | undefined {
-    return this.#host.replica.ownEntry(this.#entryKey(key))?.value
-  }
-
   #ownKeys(): string[] {
-    const keys: string[] = []
     const prefix = this.#entryKey('')
-    for (const key of this.#host.replica.keysOf(this.#host.self)) {
-      if (key.startsWith(prefix)) keys.push(this.#keyWithin(key))
-    }
-    return keys
+    return [...this.#host.replica.keysOf(this.#host.self)].filter((entryKey) => entryKey.startsWith(prefix))
   }
 
+  /** A copy of its own, whatever the codec does with what it returned. */
   #encode(key: string, value: V): Uint8Array {
-    this.#checkKey(key)
+    checkKey(key)
     let bytes: Uint8Array
     try {
       bytes = this.codec.encode(value)
-      if (!(bytes instanceof Uint8Array)) throw new TypeError('encode returned no Uint8Array')
+      if (!(bytes instanceof Uint8Array))
+        throw new TypeError(`encode returned ${kindOf(bytes)}, not a Uint8Array`)
     } catch (cause) {
-      const message = `The codec of table '${this.name}' failed to encode the value of '${key}'; see the cause.`
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `The codec of table '${this.name}' cannot encode the value of '${key}': ${reason}`
       throw new HearsayError('ERR_ENCODE_FAILED', message, { cause })
     }
     const { replica, self } = this.#host
@@ -191,23 +189,47 @@ export class Table<V> {
       const message = `The entry '${key}' takes ${size} bytes with its names, more than ${MAX_ENTRY_BYTES}; shorten value, key or names.`
       throw new HearsayError('ERR_ENTRY_TOO_LARGE', message)
     }
-    return bytes.slice()
+    // Not `slice`: a Buffer's shares its memory.
+    return new Uint8Array(bytes)
   }
 
-  #checkKey(key: string): void {
-    if (typeof key !== 'string' || /\p{Surrogate}/u.test(key) || utf8Length(key) > MAX_KEY_BYTES) {
-      const message = `A key must be well-formed text of at most ${MAX_KEY_BYTES} bytes of UTF-8; shorten or correct it.`
-      throw new HearsayError('ERR_NAME_INVALID', message)
-    }
-  }
-
+  /** An entry that cannot be decoded is as none. It is reported, and stops nothing. */
   #decode(claim: Claim): { readonly value: V } | undefined {
     try {
-      // A codec that keeps or changes what it is given must not reach into the log.
-      return { value: this.codec.decode(claim.item.value!.slice()) }
+      // A copy, so that a codec that keeps or changes what it is given does not reach into the log.
+      return { value: this.codec.decode(claim.item.value!) }
     } catch (cause) {
       this.#host.undecodable(this.name, this.#keyWithin(claim.item.key), claim.owner, cause)
       return undefined
     }
   }
+
+  #decodeShared(claim: Claim): { readonly value: V } | undefined {
+    if (this.#watches.size === 1) return this.#decode(claim)
+    if (this.#shared.has(claim.item)) return this.#shared.get(claim.item)
+    const decoded = this.#decode(claim)
+    this.#shared.set(claim.item, decoded)
+    return decoded
+  }
+}
+
+function checkKey(key: unknown): asserts key is string {
+  const problem = problemOf(key)
+  if (problem !== undefined) throw new HearsayError('ERR_NAME_INVALID', `The key of an entry ${problem}`)
+}
+
+function problemOf(key: unknown): string | undefined {
+  if (typeof key !== 'string') return `must be a string, not ${kindOf(key)}.`
+  if (/\p{Surrogate}/u.test(key)) return 'contains half a surrogate pair; pass well-formed Unicode.'
+  const bytes = utf8Length(key)
+  if (bytes <= MAX_KEY_BYTES) return undefined
+  const beginning = key.slice(0, 20)
+  return `has ${bytes} bytes of UTF-8, more than ${MAX_KEY_BYTES}; shorten '${beginning}…'.`
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  return typeof value === 'object'
+    ? `an object of ${value.constructor?.name ?? 'no class'}`
+    : `a ${typeof value}`
 }

@@ -1,4 +1,4 @@
-import { type EntryItem, tableOf } from '../wire/entry-event.ts'
+import { type EntryItem, entryKey, tableOf } from '../wire/entry-event.ts'
 
 /** An owner's entry for a key. Several owners may claim one. */
 export interface Claim {
@@ -23,8 +23,11 @@ export interface ViewSource {
  */
 export class View {
   readonly #source: ViewSource
-  /** Per table and key the owners with an entry; one alone without an array, since that is nearly always so. */
-  readonly #owners = new Map<string, Map<string, string | string[]>>()
+  /** Per table and key the owners with an entry; one alone without a set, since that is nearly always so. */
+  readonly #owners = new Map<string, Map<string, string | Set<string>>>()
+  /** The table asked for last: what comes together is mostly of one. */
+  #lastTable = ''
+  #lastPrefix = ''
   readonly #watchers = new Map<string, Set<(key: string) => void>>()
 
   constructor(source: ViewSource) {
@@ -33,7 +36,7 @@ export class View {
 
   /** The entry that counts for a key in an owner's log may have changed. */
   entryChanged(owner: string, key: string): void {
-    const table = tableOf(key)
+    const table = this.#tableOf(key)
     if (this.#source.entry(owner, key) === undefined) this.#removeOwner(table, key, owner)
     else this.#addOwner(table, key, owner)
     this.#notify(table, key)
@@ -42,11 +45,11 @@ export class View {
   /** An owner's entries became visible, hidden, or of another rank. */
   ownerChanged(owner: string): void {
     if (this.#watchers.size === 0) return
-    for (const key of this.#source.keysOf(owner)) this.#notify(tableOf(key), key)
+    for (const key of this.#source.keysOf(owner)) this.#notify(this.#tableOf(key), key)
   }
 
   winner(key: string): Claim | undefined {
-    const owners = this.#owners.get(tableOf(key))?.get(key)
+    const owners = this.#owners.get(this.#tableOf(key))?.get(key)
     if (owners === undefined) return undefined
     if (typeof owners === 'string') return this.#visibleClaim(owners, key)
     let best: Claim | undefined
@@ -69,9 +72,9 @@ export class View {
 
   /** Everyone with an entry for a key, visible or not. */
   owners(key: string): readonly string[] {
-    const owners = this.#owners.get(tableOf(key))?.get(key)
+    const owners = this.#owners.get(this.#tableOf(key))?.get(key)
     if (owners === undefined) return []
-    return typeof owners === 'string' ? [owners] : owners
+    return typeof owners === 'string' ? [owners] : [...owners]
   }
 
   /** The keys of a table to which there is any claim, visible or not. */
@@ -113,8 +116,8 @@ export class View {
     const owners = keys.get(key)
     if (owners === undefined) keys.set(key, owner)
     else if (typeof owners === 'string') {
-      if (owners !== owner) keys.set(key, [owners, owner])
-    } else if (!owners.includes(owner)) owners.push(owner)
+      if (owners !== owner) keys.set(key, new Set([owners, owner]))
+    } else owners.add(owner)
   }
 
   #removeOwner(table: string, key: string, owner: string): void {
@@ -124,13 +127,21 @@ export class View {
     if (owners === owner) {
       keys.delete(key)
       if (keys.size === 0) this.#owners.delete(table)
-    } else if (typeof owners !== 'string') {
-      const rest = owners.filter((other) => other !== owner)
-      keys.set(key, rest.length === 1 ? rest[0]! : rest)
+    } else if (typeof owners !== 'string' && owners.delete(owner) && owners.size === 1) {
+      for (const last of owners) keys.set(key, last)
     }
   }
 
+  #tableOf(key: string): string {
+    if (this.#lastPrefix === '' || !key.startsWith(this.#lastPrefix)) {
+      this.#lastTable = tableOf(key)
+      this.#lastPrefix = entryKey(this.#lastTable, '')
+    }
+    return this.#lastTable
+  }
+
   #notify(table: string, key: string): void {
+    if (this.#watchers.size === 0) return
     const watchers = this.#watchers.get(table)
     if (watchers !== undefined) for (const watcher of watchers) watcher(key)
   }

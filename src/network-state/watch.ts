@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime/runtime.ts'
-import { sameBytes } from '../wire/bytes.ts'
+import type { EntryItem } from '../wire/entry-event.ts'
+import { StoredItem } from './stored-item.ts'
 import type { Claim, View } from './view.ts'
 
 /** A value and the member whose claim it is. */
@@ -41,7 +42,7 @@ export interface WatchSource<V> {
 }
 
 interface Seen<V> extends Owned<V> {
-  readonly bytes: Uint8Array
+  readonly item: EntryItem
 }
 
 /**
@@ -55,9 +56,11 @@ export class Watch<V> implements AsyncIterableIterator<Change<V>> {
   readonly #unsubscribe: () => void
   readonly #seen = new Map<string, Seen<V>>()
   readonly #dirty = new Set<string>()
+  /** Where the walk through `dirty` is: one begun anew for each key would pass all that was taken out before. */
+  #nextDirty = this.#dirty.values()
   readonly #waiting: ((result: IteratorResult<Change<V>>) => void)[] = []
   /** Keys still to be given before `synced`; undefined after it. */
-  #snapshot: Set<string> | undefined
+  #snapshot: Iterator<string> | undefined
   #serving = false
   #ended = false
 
@@ -65,11 +68,8 @@ export class Watch<V> implements AsyncIterableIterator<Change<V>> {
     this.#runtime = runtime
     this.#source = source
     this.#onEnd = onEnd
-    this.#snapshot = new Set(source.view.keys(source.table))
-    this.#unsubscribe = source.view.watch(source.table, (key) => {
-      this.#dirty.add(key)
-      this.#serveSoon()
-    })
+    this.#snapshot = [...source.view.keys(source.table)].values()
+    this.#unsubscribe = source.view.watch(source.table, (key) => this.#noted(key))
   }
 
   [Symbol.asyncIterator](): this {
@@ -101,6 +101,13 @@ export class Watch<V> implements AsyncIterableIterator<Change<V>> {
     this.#onEnd(this)
   }
 
+  #noted(key: string): void {
+    // What came and went unseen is forgotten, so that keys that are gone cost no memory.
+    if (!this.#seen.has(key) && this.#source.view.winner(key) === undefined) this.#dirty.delete(key)
+    else this.#dirty.add(key)
+    this.#serveSoon()
+  }
+
   #serveSoon(): void {
     if (this.#serving || this.#waiting.length === 0) return
     this.#serving = true
@@ -117,34 +124,27 @@ export class Watch<V> implements AsyncIterableIterator<Change<V>> {
 
   #take(): Change<V> | undefined {
     if (this.#snapshot !== undefined) {
-      for (const key of this.#snapshot) {
-        this.#snapshot.delete(key)
-        this.#dirty.delete(key)
-        const change = this.#changeOf(key)
+      for (let next = this.#snapshot.next(); !next.done; next = this.#snapshot.next()) {
+        this.#dirty.delete(next.value)
+        const change = this.#changeOf(next.value)
         if (change !== undefined) return change
       }
       this.#snapshot = undefined
       return { type: 'synced' }
     }
-    for (const key of this.#dirty) {
-      this.#dirty.delete(key)
-      const change = this.#changeOf(key)
+    for (let next = this.#nextDirty.next(); !next.done; next = this.#nextDirty.next()) {
+      this.#dirty.delete(next.value)
+      const change = this.#changeOf(next.value)
       if (change !== undefined) return change
     }
+    this.#nextDirty = this.#dirty.values()
     return undefined
   }
 
   #changeOf(entryKey: string): Change<V> | undefined {
     const claim = this.#source.view.winner(entryKey)
     const seen = this.#seen.get(entryKey)
-    if (
-      claim !== undefined &&
-      seen !== undefined &&
-      seen.owner === claim.owner &&
-      sameBytes(seen.bytes, claim.item.value!)
-    ) {
-      return undefined
-    }
+    if (claim !== undefined && seen?.owner === claim.owner && isSame(seen.item, claim.item)) return undefined
     const decoded = claim && this.#source.decode(claim)
     const key = this.#source.keyWithin(entryKey)
     if (claim === undefined || decoded === undefined) {
@@ -155,8 +155,12 @@ export class Watch<V> implements AsyncIterableIterator<Change<V>> {
     }
     const { owner } = claim
     const { value } = decoded
-    this.#seen.set(entryKey, { value, owner, bytes: claim.item.value! })
+    this.#seen.set(entryKey, { value, owner, item: claim.item })
     if (seen === undefined) return { type: 'set', key, value, owner }
     return { type: 'set', key, value, owner, previous: { value: seen.value, owner: seen.owner } }
   }
+}
+
+function isSame(a: EntryItem, b: EntryItem): boolean {
+  return a === b || StoredItem.sameValue(a, b)
 }

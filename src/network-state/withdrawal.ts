@@ -43,10 +43,13 @@ export class Withdrawal {
 
   /** The standing of an owner with this node has changed. */
   update(owner: string): void {
-    this.#release(owner)
     const status = this.#owners.status(owner)
-    if (status === 'failed') this.#hold(owner)
-    else if (status === 'left') this.#withdraw(owner, 'left')
+    if (status === 'failed') {
+      this.#hold(owner)
+      return
+    }
+    this.#release(owner)
+    if (status === 'left') this.#withdraw(owner, 'left')
     else if (this.#withdrawn.delete(owner)) this.#onChange(owner)
   }
 
@@ -69,14 +72,14 @@ export class Withdrawal {
   }
 
   #hold(owner: string): void {
-    if (this.#withdrawn.has(owner)) return
+    if (this.#withdrawn.has(owner) || this.#holds.has(owner) || this.#deferred.has(owner)) return
     const { withdrawAfterMs } = this.#options
-    if (withdrawAfterMs === 0) this.#timeIsUp(owner)
-    else
-      this.#holds.set(
-        owner,
-        this.#runtime.setTimer(withdrawAfterMs, () => this.#timeIsUp(owner)),
-      )
+    if (withdrawAfterMs === 0) {
+      this.#timeIsUp(owner)
+      return
+    }
+    const timer = this.#runtime.setTimer(withdrawAfterMs, () => this.#timeIsUp(owner))
+    this.#holds.set(owner, timer)
   }
 
   #timeIsUp(owner: string): void {

@@ -46,9 +46,10 @@ describe('the state of a network over real sockets', () => {
 
   it('is there for whoever joins late, once joinNetwork resolves', async () => {
     const nodes = await startCluster(3)
-    const [a] = await tables(nodes.slice(0, 2))
+    const [a, b] = await tables(nodes.slice(0, 2))
     for (let i = 0; i < 200; i++) a!.set(`k${i}`, { ip: `10.0.0.${i}` })
     a!.delete('k0')
+    await until(() => Object.keys(contents(b!)).length === 199)
     const late = await nodes[2]!.joinNetwork('blue')
     expect(late.synced).toBe(true)
     expect(Object.keys(contents(late.table<Peer>('peers')))).toHaveLength(199)

@@ -18,6 +18,14 @@ const worlds: readonly { readonly name: string; readonly world: World }[] = [
     world: { ops: 2, keys: 1, bumps: 1, streams: 2, forget: true, limits: { dels: 0 } },
   },
   {
+    name: 'events that name what they supersede, and a stream that may be cut at any frame',
+    world: { ops: 3, keys: 2, streams: 1, superseding: true, limits: { dels: 0 } },
+  },
+  {
+    name: 'events that name what they supersede',
+    world: { ops: 5, keys: 2, superseding: true, limits: { dels: 0 } },
+  },
+  {
     name: 'streams under bounds so small that much is refused',
     world: {
       ops: 4,
@@ -37,5 +45,5 @@ test.each(worlds)(
     expect(complete).toBe(true)
     console.info(`${name}: ${states} states, ${transitions} transitions`)
   },
-  120_000,
+  300_000,
 )

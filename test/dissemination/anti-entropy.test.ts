@@ -27,6 +27,7 @@ class Node {
   gossiping = false
   backlogged = false
   silent = false
+  readonly told: string[] = []
   peerDomain = new SetDomain('x', ['theirs'])
 
   constructor(clock: TestClock, seed: number) {
@@ -39,6 +40,7 @@ class Node {
       randomPeer: () => this.peers[runtime.randomUint32() % this.peers.length],
       gossiping: () => this.gossiping,
       backlogged: () => this.backlogged,
+      tell: (domain) => this.told.push(domain),
     })
   }
 
@@ -57,6 +59,7 @@ class Node {
         randomPeer: () => undefined,
         gossiping: () => false,
         backlogged: () => false,
+        tell: () => {},
       })
       let accepted: FrameHandlers | undefined
       far.handle({
@@ -108,6 +111,21 @@ describe('a sync on demand', () => {
     expect(clock.waiting).toBe(0)
   })
 
+  it('tells while it lasts whether anything comes', () => {
+    node.domain.items.add('one more')
+    const answered = node.antiEntropy.sync(A.address, () => {})
+    node.silent = true
+    const unanswered = node.antiEntropy.sync(B.address, () => {})
+    let before = 0
+    for (let i = 0; i < 4; i++) {
+      clock.run(2 * LATENCY_MS)
+      expect(answered.heard).toBeGreaterThanOrEqual(before)
+      before = answered.heard
+    }
+    expect(before).toBeGreaterThan(1)
+    expect(unanswered.heard).toBe(0)
+  })
+
   it.each([
     ['nobody answers within its time', () => {}],
     ['it is aborted', (handle: { abort(): void }) => handle.abort()],
@@ -124,6 +142,36 @@ describe('a sync on demand', () => {
     clock.run(60_000)
     expect(outcomes).toHaveLength(1)
     expect(clock.waiting).toBe(0)
+  })
+})
+
+describe('what could not be taken in from a peer', () => {
+  it('is fetched from it, also while news are under way', () => {
+    node.gossiping = true
+    node.antiEntropy.lacking(X, B)
+    expect(node.connects).toEqual([B.address])
+  })
+
+  it('is fetched as seldom as differences are settled, and shares that time with them', () => {
+    settle(node)
+    for (let i = 0; i < 30_000; i += 10) {
+      node.antiEntropy.lacking(X, B)
+      node.antiEntropy.compare(X, false, A)
+      clock.run(10)
+    }
+    expect(node.connects.length).toBeGreaterThanOrEqual(5)
+    expect(node.connects.length).toBeLessThanOrEqual(8)
+  })
+
+  it('waits for a sync that runs, and is not fetched after the end', () => {
+    node.silent = true
+    node.antiEntropy.lacking(X, A)
+    node.antiEntropy.lacking(Y, B)
+    expect(node.connects).toEqual([A.address])
+    clock.run(OPTIONS.syncTimeoutMs + 1)
+    node.antiEntropy.stop()
+    node.antiEntropy.lacking(Y, B)
+    expect(node.connects).toEqual([A.address])
   })
 })
 
@@ -320,6 +368,82 @@ describe('rounds of streams', () => {
     node.antiEntropy.stop()
     clock.run(10_000)
     expect([node.connects.length, clock.waiting]).toEqual([1, 0])
+  })
+})
+
+describe('bulk that is offered', () => {
+  const many = (prefix: string): string[] =>
+    Array.from({ length: 40 }, (_, i) => `${prefix}${i}`.padEnd(150, '.'))
+
+  beforeEach(() => {
+    node.domain.offered = true
+  })
+
+  it('is told to peers when it was made here, and nobody is connected to in vain', () => {
+    node.antiEntropy.offer('x')
+    expect(node.antiEntropy.offering('x')).toBe(true)
+    clock.run(10_000)
+    expect(node.told).toEqual(['x', 'x', 'x', 'x'])
+    expect(node.antiEntropy.offering('x')).toBe(false)
+    expect(node.connects).toEqual([])
+  })
+
+  it('is told on by whoever got it in a session, of either side', () => {
+    for (const item of many('theirs')) node.peerDomain.items.add(item)
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(10_000)
+    expect(node.told).toEqual(['x', 'x', 'x', 'x'])
+    expect(node.connects).toHaveLength(1)
+  })
+
+  it('is not told on when a session moved little', () => {
+    settle(node)
+    node.domain.items.add('little')
+    node.antiEntropy.sync(A.address, () => {})
+    clock.run(10_000)
+    expect(node.told).toEqual([])
+  })
+
+  it('is fetched from the peer that offers it when it differs, without waiting for the news under way', () => {
+    node.gossiping = true
+    node.antiEntropy.offered(true, A)
+    expect(node.connects).toEqual([])
+    node.antiEntropy.offered(false, B)
+    expect(node.connects).toEqual([B.address])
+    clock.run(1_000)
+    expect(node.domain.items).toEqual(new Set(['ours', 'theirs']))
+  })
+
+  it('is fetched from one peer at a time', () => {
+    for (const peer of [A, B]) node.antiEntropy.offered(false, peer)
+    expect(node.connects).toEqual([A.address])
+  })
+
+  it('is fetched eight times at once and four times a second at most, however much is offered', () => {
+    settle(node)
+    const seconds = 20
+    for (let i = 0; i < seconds * 100; i++) {
+      node.antiEntropy.offered(false, A)
+      clock.run(10)
+    }
+    expect(node.connects.length).toBeLessThanOrEqual(8 + seconds * 4)
+    expect(node.connects.length).toBeGreaterThanOrEqual(seconds * 4)
+  })
+
+  it('is neither told nor fetched once stopped', () => {
+    node.antiEntropy.offer('x')
+    node.antiEntropy.stop()
+    node.antiEntropy.offer('x')
+    node.antiEntropy.offered(false, A)
+    clock.run(10_000)
+    expect([node.told, node.connects, clock.waiting]).toEqual([[], [], 0])
+  })
+
+  it('is forgotten with its domain', () => {
+    node.antiEntropy.offer('x')
+    node.antiEntropy.forget('x')
+    clock.run(10_000)
+    expect(node.told).toEqual([])
   })
 })
 

@@ -20,6 +20,7 @@ const END = 'end'
 /** One end of an in-memory stream of frames, with the rules of `FrameStream`. Bytes arrive in chunks. */
 export class PipeEnd implements FrameStream {
   readonly remoteAddress: string
+  readonly sealed: boolean = false
   readonly #options: PipeOptions
   readonly #parser = new FrameParser(MAX_FRAME_BYTES)
   #peer!: PipeEnd

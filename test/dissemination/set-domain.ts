@@ -9,7 +9,10 @@ const END = 2
 export class SetDomain implements SyncDomain {
   readonly name: string
   readonly mismatchIntervalMs: number
+  offered = false
   readonly items: Set<string>
+  /** Whether an exchange falls asleep in between, as if it had to look for the next item. */
+  sleepy = true
   opened = 0
   closed = 0
 
@@ -34,7 +37,7 @@ export class SetDomain implements SyncDomain {
   }
 }
 
-/** Sends its items, each in a frame of its own; falls asleep in between, as if it had to look for the next. */
+/** Sends its items, each in a frame of its own. */
 class SetExchange implements SyncExchange {
   readonly #domain: SetDomain
   readonly #toSend: string[]
@@ -56,7 +59,7 @@ class SetExchange implements SyncExchange {
 
   next(): Uint8Array | undefined {
     if (this.#sentEnd) return undefined
-    if (this.#asleep) {
+    if (this.#asleep && this.#domain.sleepy) {
       this.#asleep = false
       this.#wake()
       return undefined

@@ -170,6 +170,17 @@ describe('a sync session', () => {
     expect(order).toEqual(names)
   })
 
+  it('lets what an exchange has ready travel together, in frames of bounded size', () => {
+    const items = Array.from({ length: 1_000 }, (_, i) => `${i}`.padStart(100, '.'))
+    const ours = new SetDomain('x', items)
+    ours.sleepy = false
+    const { initiator, steps } = connect([ours], [new SetDomain('x', ['theirs'])])
+    steps.run(() => 0)
+    const sizes = initiator.stream.frames.slice(1).map(({ length }) => length)
+    expect(sizes.length).toBeLessThan(10)
+    expect(Math.max(...sizes)).toBeLessThan(17_000)
+  })
+
   it('does not send on while the stream is full', () => {
     const ours = [
       new SetDomain(
@@ -224,13 +235,15 @@ describe('an ill-formed frame ends a session', () => {
   it.each<[string, SyncRole, number[][]]>([
     ['nothing', 'responder', [[]]],
     ['an unknown type', 'responder', [[9]]],
-    ['an exchange before the hello', 'responder', [[EXCHANGE, 1]]],
-    ['an exchange before the hello', 'initiator', [[EXCHANGE, 1]]],
+    ['an exchange before the hello', 'responder', [[EXCHANGE, 1, 1]]],
+    ['an exchange before the hello', 'initiator', [[EXCHANGE, 1, 1]]],
     ['a second hello', 'responder', [hello(['x']), hello(['x'])]],
     ['a second hello', 'initiator', [hello(['x']), hello(['x'])]],
     ['a cut hello', 'responder', [hello(['x']).slice(0, -1)]],
     ['a hello with more domains than a node can have', 'responder', [hello(Array<string>(4_097).fill('x'))]],
-    ['what the exchange does not understand', 'responder', [hello(['x']), [EXCHANGE, 9]]],
+    ['what the exchange does not understand', 'responder', [hello(['x']), [EXCHANGE, 1, 9]]],
+    ['nothing of an exchange', 'responder', [hello(['x']), [EXCHANGE]]],
+    ['a cut part of an exchange', 'responder', [hello(['x']), [EXCHANGE, 4, 1, 1]]],
   ])('%s, at the %s', (_, role, frames) => {
     const { receive, settle, stream, outcomes } = lone(role)
     for (const frame of frames.slice(0, -1)) {
@@ -245,8 +258,8 @@ describe('an ill-formed frame ends a session', () => {
   })
 
   it.each<[string, number[][]]>([
-    ['an exchange of what does not differ', [hello(['other']), [EXCHANGE, 1]]],
-    ['anything behind the last exchange', [hello(['x']), [EXCHANGE, 2], [EXCHANGE, 2]]],
+    ['an exchange of what does not differ', [hello(['other']), [EXCHANGE, 1, 1]]],
+    ['anything behind the last exchange', [hello(['x']), [EXCHANGE, 1, 2], [EXCHANGE, 1, 2]]],
   ])('even once all is agreed on: %s', (_, frames) => {
     const { receive, settle, stream, outcomes } = lone('responder')
     for (const frame of frames) receive(...frame)

@@ -150,6 +150,49 @@ const mutations: readonly {
     },
   },
   {
+    mistake: 'an event that is refused teaches the numbers that it supersedes all the same',
+    world: { ...BOUNDED, superseding: true },
+    rule: WRONG,
+    fault: {
+      log: (log) => {
+        log.applyLast = (item, superseded) => {
+          const result = OwnerLog.prototype.applyLast.call(log, item, superseded)
+          const ranges = Ranges.parse(superseded)!
+          if (result === 'refused') log.join({ contiguous: 0, ranges, alive: undefined })
+          return result
+        }
+      },
+    },
+  },
+  {
+    mistake: 'an event teaches numbers of another key',
+    world: { ...SYNCS, superseding: true },
+    rule: WRONG,
+    fault: {
+      log: (log) => {
+        log.applyLast = (item, superseded) => {
+          const last = superseded.at(-1)
+          const ranges = last === undefined ? Ranges.none() : Ranges.parse([superseded[0]!, last])!
+          return OwnerLog.prototype.applyLast.call(log, item, ranges.pairs)
+        }
+      },
+    },
+  },
+  {
+    mistake: 'the numbers that an event supersedes are learned in its place',
+    world: { ...SYNCS, superseding: true },
+    rule: WRONG,
+    fault: {
+      log: (log) => {
+        log.applyLast = (item, superseded) => {
+          if (superseded.length === 0) return log.apply(item)
+          log.join({ contiguous: 0, ranges: Ranges.parse(superseded)!, alive: undefined })
+          return 'new'
+        }
+      },
+    },
+  },
+  {
     mistake: 'the hash leaves the ranges out',
     world: SYNCS,
     rule: /stands for/,

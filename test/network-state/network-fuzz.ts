@@ -7,6 +7,7 @@ import {
 } from '../../src/network-state/log-transfer.ts'
 import { OwnLog } from '../../src/network-state/own-log.ts'
 import { type Item, LOG_LIMITS, type LogLimits, type OwnerLog } from '../../src/network-state/owner-log.ts'
+import { Ranges } from '../../src/network-state/ranges.ts'
 import { compareEpochs, type EpochId } from '../../src/wire/epoch.ts'
 import { state, violation } from './oracle.ts'
 
@@ -14,6 +15,7 @@ import { state, violation } from './oracle.ts'
 export type Tally = Record<
   | 'steps'
   | 'written'
+  | 'superseding'
   | 'new'
   | 'duplicate'
   | 'stale'
@@ -40,6 +42,7 @@ export function emptyTally(): Tally {
   return {
     steps: 0,
     written: 0,
+    superseding: 0,
     new: 0,
     duplicate: 0,
     stale: 0,
@@ -67,6 +70,8 @@ interface Event {
   readonly id: EpochId
   readonly base: number
   readonly item: Item
+  /** Numbers of some of the earlier operations on its key. */
+  readonly superseded: readonly number[]
 }
 
 interface OpenStream {
@@ -158,22 +163,31 @@ class Run {
     if (value === undefined) node.table.delete(key)
     else node.table.set(key, value)
     const item = node.own.write(key, value, ++this.#stamp)
-    this.#history(node.name, node.own.id).push(item)
-    this.#events.push({ owner: node.name, id: node.own.id, base: node.own.log.base, item })
+    const history = this.#history(node.name, node.own.id)
+    const superseded = this.#superseded(history, key)
+    history.push(item)
+    this.#events.push({ owner: node.name, id: node.own.id, base: node.own.log.base, item, superseded })
     this.#tally.written++
     this.#check(node, node.name)
+  }
+
+  #superseded(history: readonly Item[], key: string): readonly number[] {
+    if (this.#chance(2)) return []
+    const earlier = history.filter((item) => item.key === key && !this.#chance(3)).slice(-8)
+    if (earlier.length > 0) this.#tally.superseding++
+    return Ranges.ofAscending(earlier.map(({ seq }) => seq)).pairs
   }
 
   /** Gives a node some event of the past: in any order, any number of times, or never. */
   #deliver(node: Node): void {
     const event = this.#pick(this.#events)
     if (event === undefined) return
-    const { owner, id, base, item } = event
+    const { owner, id, base, item, superseded } = event
     if (owner === node.name) {
       if (node.own.conflictsWith(id, item.seq)) this.#bump(node, id)
       return
     }
-    this.#tally[node.logs.apply(owner, id, base, item)]++
+    this.#tally[node.logs.apply(owner, id, base, item, superseded)]++
     this.#check(node, owner)
   }
 
@@ -364,7 +378,10 @@ class Run {
       if (have.high !== want.high || have.low !== want.low)
         this.#fail(`digest of ${name} differs at the same state`)
       const live = own.log.live
-      if (live.size !== table.size || [...table].some(([key, value]) => live.get(key)?.value !== value)) {
+      if (
+        live.size !== table.size ||
+        [...table].some(([key, value]) => live.get(key)?.value?.[0] !== value[0])
+      ) {
         this.#fail(`the log of ${name} is not what its application has set`)
       }
     }

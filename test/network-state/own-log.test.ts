@@ -75,6 +75,23 @@ describe('an own log', () => {
     expect(own.conflictsWith({ time: 11, nonce: 0 }, 1)).toBe(true)
   })
 
+  test('two lives that begin in the same millisecond are two: nowhere do their operations mix', () => {
+    const first = new OwnLog(new LogSet(), 'O', { time: 10, nonce: 5 }, false)
+    const second = new OwnLog(new LogSet(), 'O', { time: 10, nonce: 6 }, false)
+    const [a, b] = [first.write('a', VALUE, 1), second.write('b', VALUE, 1)]
+    const one = new LogSet()
+    const other = new LogSet()
+    one.apply('O', first.id, 0, a)
+    other.apply('O', second.id, 0, b)
+    expect(one.digest(() => true)).not.toEqual(other.digest(() => true))
+    expect(first.conflictsWith(second.id, b.seq)).toBe(true)
+    for (const logs of [one, other]) {
+      logs.apply('O', second.id, 0, b)
+      logs.apply('O', first.id, 0, a)
+      expect([...logs.get('O')!.live.keys()]).toEqual(['b'])
+    }
+  })
+
   test('a bump goes above what was seen and keeps order, values and stamps', () => {
     const own = new OwnLog(new LogSet(), 'O', FIRST, false)
     own.write('b', VALUE, 30)

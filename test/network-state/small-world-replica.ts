@@ -31,7 +31,13 @@ export type Sight =
 
 /** What can happen to a replica. */
 export type Step =
-  | { readonly kind: 'event'; readonly id: EpochId; readonly base: number; readonly item: Item }
+  | {
+      readonly kind: 'event'
+      readonly id: EpochId
+      readonly base: number
+      readonly item: Item
+      readonly superseded: readonly number[]
+    }
   | { readonly kind: 'begin' | 'transfer'; readonly stream: LogStream }
   | { readonly kind: 'frame' | 'cut'; readonly stream: number }
   | { readonly kind: 'forget' }
@@ -73,7 +79,7 @@ export class Replica {
       case 'event': {
         const log = this.logs.logFor(OWNER, step.id, step.base)
         this.#break(log)
-        this.sights.push(log?.apply(step.item) ?? 'stale')
+        this.sights.push(log?.applyLast(step.item, step.superseded) ?? 'stale')
         break
       }
       case 'begin':
@@ -158,7 +164,7 @@ export function printStream({ id, from, items, commit }: LogStream): string {
 export function printStep(step: Step): string {
   switch (step.kind) {
     case 'event':
-      return `event ${step.id.time} ${step.base} ${print(step.item)}`
+      return `event ${step.id.time} ${step.base} ${print(step.item)} ${step.superseded}`
     case 'begin':
     case 'transfer':
       return `${step.kind} ${step.stream.base} ${printStream(step.stream)}`

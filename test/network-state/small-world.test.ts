@@ -42,6 +42,21 @@ const worlds: readonly { readonly name: string; readonly world: World; readonly 
       sights: ['new', 'duplicate', 'stale', 'joined', 'full'],
     },
     {
+      name: 'events that name what they supersede',
+      world: { ops: 4, keys: 2, superseding: true, limits: { dels: 0 } },
+      sights: ['new', 'duplicate', 'joined', 'full'],
+    },
+    {
+      name: 'events that name what they supersede, of an owner that opens another epoch',
+      world: { ops: 3, keys: 1, bumps: 1, superseding: true, limits: { dels: 1 } },
+      sights: ['new', 'duplicate', 'stale', 'joined'],
+    },
+    {
+      name: 'events that name what they supersede, under bounds so small that much is refused',
+      world: { ops: 4, keys: 2, superseding: true, refuses: true, limits: BOUNDED },
+      sights: ['new', 'duplicate', 'refused', 'held', 'joined', 'full'],
+    },
+    {
       name: 'bounds so small that much is refused',
       world: { ops: 5, keys: 2, refuses: true, limits: BOUNDED },
       sights: ['new', 'duplicate', 'refused', 'held', 'joined', 'not joined', 'full'],

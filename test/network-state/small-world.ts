@@ -2,6 +2,7 @@ import { LogSet, type VersionRow } from '../../src/network-state/log-set.ts'
 import { buildStream, type LogStream } from '../../src/network-state/log-transfer.ts'
 import { OwnLog } from '../../src/network-state/own-log.ts'
 import { type Item, LOG_LIMITS, type LogLimits, type OwnerLog } from '../../src/network-state/owner-log.ts'
+import { Ranges } from '../../src/network-state/ranges.ts'
 import { compareEpochs, NO_EPOCH } from '../../src/wire/epoch.ts'
 import { dump, known, print, state, violation } from './oracle.ts'
 import {
@@ -29,6 +30,8 @@ export interface World {
   readonly bumps?: number
   /** 0: syncs happen in one step, both ways. Else how many streams may be open at once, frame by frame. */
   readonly streams?: number
+  /** Events may name any of the earlier operations on their key. */
+  readonly superseding?: boolean
   /** Replicas may forget the log at any time. */
   readonly forget?: boolean
   /** So small bounds that two replicas may refuse each other; O must still be able to make them agree. */
@@ -394,17 +397,31 @@ class Explorer {
       }
     }
     const events = epochs.flatMap((items, epoch) =>
-      items.map((item) => {
-        const id = { time: epoch + 1, nonce: 1 }
-        return {
-          step: this.#step({ kind: 'event', id, base: bases[epoch]!, item }),
-          label: epoch === 0 ? print(item) : `${print(item)} of epoch ${epoch + 1}`,
-        }
-      }),
+      items.flatMap((item) =>
+        this.#selections(items, item).map((superseded) => {
+          const id = { time: epoch + 1, nonce: 1 }
+          const event = superseded.length === 0 ? print(item) : `${print(item)} over ${superseded}`
+          return {
+            step: this.#step({ kind: 'event', id, base: bases[epoch]!, item, superseded }),
+            label: epoch === 0 ? event : `${event} of epoch ${epoch + 1}`,
+          }
+        }),
+      ),
     )
     const past: Past = { index: this.#pasts.length, moves, log: own.log, epochs, events, next: undefined }
     this.#pasts.push(past)
     return past
+  }
+
+  /** What an event may say that it supersedes: nothing, or any of what came before it on its key. */
+  #selections(items: readonly Item[], { key, seq }: Item): (readonly number[])[] {
+    const selections: (readonly number[])[] = [[]]
+    if (!this.#world.superseding) return selections
+    for (const earlier of items) {
+      if (earlier.key !== key || earlier.seq >= seq) continue
+      selections.push(...selections.map((numbers) => [...numbers, earlier.seq]))
+    }
+    return selections.map((numbers) => Ranges.ofAscending(numbers).pairs)
   }
 
   #trace(at: number): string[] {
