@@ -1,7 +1,7 @@
 import type { Peer } from '../dissemination/peer.ts'
 import { Writer } from '../wire/bytes.ts'
 import { MIN_PACKET_BYTES, PACKET_OVERHEAD_BYTES } from '../wire/limits.ts'
-import { writeMemberRecord } from '../wire/member-record.ts'
+import { type MemberRecord, writeMemberRecord } from '../wire/member-record.ts'
 import {
   beginMessage,
   endMessage,
@@ -29,6 +29,8 @@ export interface DialogueHost {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** Records as news, encoded once for all nodes of a process that pass on the very same record. */
+const messages = new WeakMap<MemberRecord, Uint8Array>()
 /** Up to here records may fill a packet, so that a probe fits behind them, with any setting of `packetBytes`. */
 const DOUBTS_ROOM_BYTES = MIN_PACKET_BYTES - PACKET_OVERHEAD_BYTES - 128
 
@@ -60,7 +62,7 @@ export class Dialogue {
         targetId,
         targetNonce,
         sourceId: this.#members.self.id,
-        members: this.#members.digest().low,
+        members: this.#members.summary,
         digests: member === undefined ? [] : this.#host.digestsFor(member),
       })
     })
@@ -71,7 +73,7 @@ export class Dialogue {
       writeAck(writer, {
         token: ping.token,
         sourceId: this.#members.self.id,
-        members: this.#members.digest().low,
+        members: this.#members.summary,
         digests: source === undefined ? [] : this.#host.digestsFor(source),
         coordinate: this.#host.coordinate(),
       })
@@ -98,7 +100,7 @@ export class Dialogue {
       writeAck(writer, {
         token,
         sourceId: this.#members.self.id,
-        members: this.#members.digest().low,
+        members: this.#members.summary,
         digests: [],
         coordinate: NO_BYTES,
       }),
@@ -117,9 +119,13 @@ export class Dialogue {
 
   /** A member's record as news. */
   encode(member: Member): Uint8Array {
+    const known = messages.get(member.record)
+    if (known !== undefined) return known
     const writer = this.#encoder.reset()
     writeRecord(writer, member)
-    return writer.copy()
+    const message = writer.copy()
+    messages.set(member.record, message)
+    return message
   }
 
   /**

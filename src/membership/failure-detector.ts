@@ -7,6 +7,7 @@ import { comparePrecedence, type Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
 import type { OpenPing, Pings } from './pings.ts'
 import type { ProbeSchedule } from './probe-schedule.ts'
+import type { RecentLosses } from './recent-losses.ts'
 
 export interface FailureDetectorOptions {
   readonly probeIntervalMs: number
@@ -37,6 +38,9 @@ export interface ProbeHost {
 const MAX_TIMEOUT_STRETCH = 4
 /** How many of its usual round trips a ping may take. */
 const RTT_ALLOWANCE = 3
+/** Pings in each stage of a probe, where packets are being lost. */
+const PATIENT_PINGS = 3
+
 /**
  * The probing of SWIM (Das, Gupta, Motivala 2002), pipelined: each interval one member is pinged; if it stays silent others
  * and a stream are tried; if all stay silent it is accused. A slow probe never delays the next one.
@@ -49,14 +53,15 @@ export class FailureDetector {
   readonly #pings: Pings
   readonly #health: LocalHealth
   readonly #timers: JudgingTimers
+  readonly #losses: RecentLosses
   readonly #host: ProbeHost
   readonly #probes = new Map<Member, Probe>()
   #timer: Timer | undefined
   #dueAt = 0
   /** The last tick's probe, or a later one, failed though this node could see: where one is gone, others may be. */
   #extraWanted = false
-  /** Probes by how they ended. */
-  readonly counts = { sent: 0, direct: 0, indirect: 0, stream: 0, failed: 0 }
+  /** Probes, those that were patient, and all by how they ended. */
+  readonly counts = { sent: 0, patient: 0, direct: 0, indirect: 0, stream: 0, failed: 0 }
 
   constructor(
     runtime: Runtime,
@@ -66,6 +71,7 @@ export class FailureDetector {
     pings: Pings,
     health: LocalHealth,
     timers: JudgingTimers,
+    losses: RecentLosses,
     host: ProbeHost,
   ) {
     this.#runtime = runtime
@@ -75,6 +81,7 @@ export class FailureDetector {
     this.#pings = pings
     this.#health = health
     this.#timers = timers
+    this.#losses = losses
     this.#host = host
   }
 
@@ -109,24 +116,48 @@ export class FailureDetector {
   #probe(target: Member | undefined): void {
     if (target === undefined || this.#probes.has(target)) return
     this.counts.sent++
+    this.#losses.probed()
     const { probeTimeoutMs, indirectTimeoutMs } = this.#options
-    const probe = new Probe(target, this.#timers, probeTimeoutMs + indirectTimeoutMs)
+    const patient = this.#losses.besides(target)
+    if (patient) this.counts.patient++
+    const probe = new Probe(target, patient, this.#timers, probeTimeoutMs + indirectTimeoutMs)
     this.#probes.set(target, probe)
+    const timeoutMs = this.#timeoutFor(target)
+    this.#ping(probe)
+    if (probe.patient) this.#pingAgain(probe, timeoutMs)
+    probe.wait(timeoutMs, () => this.#seekHelp(probe))
+  }
+
+  /** Goes on pinging until a stage is over, so that it takes more than a few lost packets to be accused. */
+  #pingAgain(probe: Probe, stageMs: number, pings = PATIENT_PINGS - 1): void {
+    if (pings === 0) return
+    probe.remind(this.#runtime, stageMs / PATIENT_PINGS, () => {
+      this.#ping(probe)
+      this.#pingAgain(probe, stageMs, pings - 1)
+    })
+  }
+
+  #ping(probe: Probe): void {
+    const { target } = probe
     const sentAt = this.#runtime.now()
+    const first = probe.opened.length === 0
     const direct = this.#pings.open({
       onAck: (ack) => {
         const rttMs = this.#runtime.now() - sentAt
-        if (this.#succeed(probe, 'direct')) this.#host.answered(target, rttMs, ack.coordinate)
+        if (this.#succeed(probe, 'direct', first)) this.#host.answered(target, rttMs, ack.coordinate)
       },
     })
     probe.opened.push(direct)
     this.#host.ping(target, direct)
-    probe.wait(this.#timeoutFor(target), () => this.#seekHelp(probe))
   }
 
   #seekHelp(probe: Probe): void {
     const { target } = probe
     const budgetMs = this.#options.indirectTimeoutMs * this.#health.factor(this.#runtime.now())
+    if (probe.patient) {
+      this.#ping(probe)
+      this.#pingAgain(probe, budgetMs)
+    }
     const helpers = sample(
       this.#members.live,
       this.#options.indirectProbes,
@@ -150,9 +181,10 @@ export class FailureDetector {
     probe.wait(budgetMs, () => this.#fail(probe))
   }
 
-  #succeed(probe: Probe, how: 'direct' | 'indirect' | 'stream'): boolean {
+  #succeed(probe: Probe, how: 'direct' | 'indirect' | 'stream', byFirstPing = false): boolean {
     if (!this.#end(probe)) return false
     this.counts[how]++
+    if (!byFirstPing) this.#losses.note(probe.target)
     return true
   }
 
@@ -187,17 +219,21 @@ class Probe {
   /** What was known of it when the probe began. */
   readonly record: MemberRecord
   readonly opened: OpenPing[] = []
+  /** Packets are being lost lately: silence says less. */
+  readonly patient: boolean
   /** Somebody else answered meanwhile: this node is not the one that is cut off. */
   control = false
   hostReached = false
   readonly #timers: JudgingTimers
   readonly #grace: Grace
   #timer: Timer | undefined
+  #reminder: Timer | undefined
   #ended = false
 
   /** This node's own stalls lengthen the probe by at most `graceMs`. */
-  constructor(target: Member, timers: JudgingTimers, graceMs: number) {
+  constructor(target: Member, patient: boolean, timers: JudgingTimers, graceMs: number) {
     this.target = target
+    this.patient = patient
     this.record = target.record
     this.#timers = timers
     this.#grace = { leftMs: graceMs }
@@ -208,11 +244,22 @@ class Probe {
     this.#timer = this.#timers.set(delayMs, this.#grace, next)
   }
 
+  /** Does something after a time, if all that has arrived by then did not end it. */
+  remind(runtime: Runtime, delayMs: number, act: () => void): void {
+    this.#reminder?.cancel()
+    this.#reminder = runtime.setTimer(delayMs, () =>
+      runtime.afterPendingIo(() => {
+        if (!this.#ended) act()
+      }),
+    )
+  }
+
   /** False if it had ended before. */
   end(): boolean {
     if (this.#ended) return false
     this.#ended = true
     this.#timer?.cancel()
+    this.#reminder?.cancel()
     for (const ping of this.opened) ping.close()
     return true
   }

@@ -71,7 +71,7 @@ export class Healing {
     // Contacts a millisecond that all nodes owe to all that failed.
     let rate = 0
     for (const member of this.#members.gone) {
-      if (now - member.verdictAt >= this.#options.forgetAfterMs) {
+      if (now - (member.goneAt ?? now) >= this.#options.forgetAfterMs) {
         this.counts.forgotten++
         this.#forget(member)
       } else {
@@ -86,7 +86,7 @@ export class Healing {
 
   #rateFor(member: Member, now: number): number {
     if (member.verdict !== 'failed') return 0
-    return 1 / backedOff(this.#options.healIntervalMs, now - member.verdictAt)
+    return 1 / backedOff(this.#options.healIntervalMs, now - (member.goneAt ?? now))
   }
 
   /** One of the failed members at random, each as likely as its part of the rate. */

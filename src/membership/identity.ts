@@ -169,6 +169,12 @@ export class Identity {
     this.#outdo(this.#record.incarnation)
   }
 
+  setKeys(keys: readonly number[]): void {
+    if (this.#twin !== undefined) return
+    this.#store({ keys })
+    this.#outdo(this.#record.incarnation)
+  }
+
   leave(): void {
     this.#members.update(this.#members.self, { ...this.#record, left: true }, 'left', this.#runtime.now())
     if (this.#twin === undefined) this.#host.publish()

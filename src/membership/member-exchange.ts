@@ -1,7 +1,7 @@
 import type { SyncExchange, SyncRole } from '../dissemination/sync-session.ts'
 import { type Reader, Writer } from '../wire/bytes.ts'
 import { type MemberRecord, readMemberRecord, writeMemberRecord } from '../wire/member-record.ts'
-import { BUCKETS, BucketSet, bucketOf } from './buckets.ts'
+import { BucketSet, bucketsFor, foldSums, LEAST_BUCKETS, MOST_BUCKETS } from './buckets.ts'
 import { type Member, memberId } from './member.ts'
 import { MAX_MEMBERS, type MemberList } from './member-list.ts'
 
@@ -31,7 +31,7 @@ const END = 4
 const SUMS = 5
 const DIFFERING = 6
 /** With so many members it pays to find out first in which buckets there is anything to tell. */
-const SUMS_FROM = BUCKETS
+const SUMS_FROM = LEAST_BUCKETS
 /** Entries of a summary or of a list of wanted ids in one frame, and bytes of records. */
 const IDS_PER_FRAME = 2_000
 const RECORD_BYTES_PER_FRAME = 16_000
@@ -48,12 +48,14 @@ export class MemberExchange implements SyncExchange {
   readonly #wake: () => void
   readonly #peer: string
   readonly #outbox: Uint8Array[] = []
+  // Ids and summaries as signed integers, which are kept without a box.
   readonly #theirs = new Map<number, number>()
   readonly #told = new Set<number>()
   readonly #received = new Set<number>()
   /** The buckets that this exchange is about; all of them without. */
   #buckets: BucketSet | undefined
-  #sentSums = false
+  /** In how many buckets this side has summed up its members; 0: it has not. */
+  #summed = 0
   movedBytes = 0
   #wanted: number[] = []
   #sentEnd = false
@@ -87,7 +89,8 @@ export class MemberExchange implements SyncExchange {
     if (this.#heardEnd) return false
     if (type === SUMMARY && this.#role === 'responder' && !this.#sentEnd) return this.#hearSummary(frame)
     if (type === SUMS && this.#role === 'responder' && !this.#sentEnd) return this.#hearSums(frame)
-    if (type === DIFFERING && this.#sentSums && this.#buckets === undefined) return this.#hearDiffering(frame)
+    if (type === DIFFERING && this.#summed > 0 && this.#buckets === undefined)
+      return this.#hearDiffering(frame)
     if (type === WANTED && this.#role === 'initiator') return this.#hearWanted(frame)
     if (type === RECORDS) return this.#hearRecords(frame)
     if (type === END) return this.#hearEnd()
@@ -95,23 +98,25 @@ export class MemberExchange implements SyncExchange {
   }
 
   #sendSums(): void {
-    this.#sentSums = true
-    const writer = new Writer(1 + 4 * BUCKETS).u8(SUMS)
-    for (const sum of this.#host.members.sums) writer.u32(sum)
+    const { size, sums } = this.#host.members
+    this.#summed = bucketsFor(size)
+    const writer = new Writer(1 + 4 * this.#summed).u8(SUMS)
+    for (const sum of foldSums(sums, this.#summed)) writer.u32(sum)
     this.#outbox.push(writer.copy())
   }
 
   #hearSums(frame: Reader): boolean {
-    const theirs = new Uint32Array(BUCKETS)
-    for (let i = 0; i < BUCKETS; i++) theirs[i] = frame.u32()
-    if (frame.failed || this.#buckets !== undefined) return false
-    this.#buckets = BucketSet.differing(theirs, this.#host.members.sums)
-    this.#outbox.push(new Writer(1 + BucketSet.BYTES).u8(DIFFERING).raw(this.#buckets.bytes).copy())
+    const count = frame.remaining / 4
+    if ((count !== LEAST_BUCKETS && count !== MOST_BUCKETS) || this.#buckets !== undefined) return false
+    const theirs = new Uint32Array(count)
+    for (let i = 0; i < count; i++) theirs[i] = frame.u32()
+    this.#buckets = BucketSet.differing(theirs, foldSums(this.#host.members.sums, count))
+    this.#outbox.push(new Writer(1 + count / 8).u8(DIFFERING).raw(this.#buckets.bytes).copy())
     return true
   }
 
   #hearDiffering(frame: Reader): boolean {
-    const bytes = frame.raw(BucketSet.BYTES)
+    const bytes = frame.raw(this.#summed / 8)
     if (frame.failed) return false
     this.#buckets = new BucketSet(bytes.slice())
     this.#summarise()
@@ -121,8 +126,11 @@ export class MemberExchange implements SyncExchange {
   /** What this exchange is about and may be told. */
   #known(): Member[] {
     const { members } = this.#host
-    const known = this.#buckets === undefined ? members.all() : members.within(this.#buckets)
-    return [...known].filter((member) => this.#host.mayName(member))
+    const known: Member[] = []
+    for (const member of this.#buckets === undefined ? members.all() : members.within(this.#buckets)) {
+      if (this.#host.mayName(member)) known.push(member)
+    }
+    return known
   }
 
   #summarise(): void {
@@ -136,7 +144,7 @@ export class MemberExchange implements SyncExchange {
         .varint(part.length)
       for (const member of part) {
         writer.u32(member.id).u32(summaryOf(member))
-        this.#told.add(member.id)
+        this.#told.add(member.id | 0)
       }
       this.#outbox.push(writer.copy())
     }
@@ -147,8 +155,8 @@ export class MemberExchange implements SyncExchange {
     const count = frame.varint()
     if (count > IDS_PER_FRAME) return false
     for (let i = 0; i < count; i++) {
-      const id = frame.u32()
-      const summary = frame.u32()
+      const id = frame.u32() | 0
+      const summary = frame.u32() | 0
       if (!frame.failed) this.#theirs.set(id, summary)
     }
     if (frame.failed || this.#theirs.size > MAX_MEMBERS) return false
@@ -159,19 +167,20 @@ export class MemberExchange implements SyncExchange {
   #answerSummary(): void {
     const records: MemberRecord[] = []
     for (const member of this.#known()) {
-      const theirs = this.#theirs.get(member.id)
+      const theirs = this.#theirs.get(member.id | 0)
       if (theirs === undefined ? !member.live : !differs(theirs, member)) continue
       if (this.#host.mayTell(member)) records.push(member.record)
     }
     this.#sendRecords(records)
-    const wanted = [...this.#theirs].filter(([id, summary]) => {
+    const wanted: number[] = []
+    for (const [id, summary] of this.#theirs) {
       const member = this.#host.members.byId(id)
-      return member === undefined ? isLive(summary) : differs(summary, member)
-    })
+      if (member === undefined ? isLive(summary) : differs(summary, member)) wanted.push(id)
+    }
     for (let i = 0; i < wanted.length; i += IDS_PER_FRAME) {
       const part = wanted.slice(i, i + IDS_PER_FRAME)
       const writer = new Writer(16 + part.length * 4).u8(WANTED).varint(part.length)
-      for (const [id] of part) writer.u32(id)
+      for (const id of part) writer.u32(id)
       this.#outbox.push(writer.copy())
     }
     this.#sendEnd()
@@ -180,7 +189,7 @@ export class MemberExchange implements SyncExchange {
   #hearWanted(frame: Reader): boolean {
     const count = frame.varint()
     if (count > IDS_PER_FRAME) return false
-    for (let i = 0; i < count; i++) this.#wanted.push(frame.u32())
+    for (let i = 0; i < count; i++) this.#wanted.push(frame.u32() | 0)
     return !frame.failed && this.#wanted.length <= MAX_MEMBERS
   }
 
@@ -190,13 +199,13 @@ export class MemberExchange implements SyncExchange {
     const records: MemberRecord[] = []
     for (let i = 0; i < count && !frame.failed; i++) {
       // Each has its length, so that what a later version appends to it is skipped.
-      const record = frame.slice(frame.varint())
-      records.push(readMemberRecord(record))
-      if (record.failed) return false
+      const end = frame.enter(frame.varint())
+      records.push(readMemberRecord(frame))
+      frame.leave(end)
     }
     if (frame.failed) return false
     for (const record of records) {
-      this.#received.add(memberId(record.name))
+      this.#received.add(memberId(record.name) | 0)
       if (record.name === this.#peer) this.#host.hearNews(record)
       else this.#host.learn(record)
     }
@@ -206,14 +215,15 @@ export class MemberExchange implements SyncExchange {
   #hearEnd(): boolean {
     this.#heardEnd = true
     if (this.#role === 'responder') {
-      this.#host.heardAll((id) => this.#agreed(id) || this.#theirs.has(id))
+      this.#host.heardAll((id) => this.#agreed(id) || this.#theirs.has(id | 0))
       return true
     }
     // What the other side has as we do, it neither sends nor wants.
     const wanted = new Set(this.#wanted)
-    this.#host.heardAll(
-      (id) => this.#agreed(id) || this.#received.has(id) || (this.#told.has(id) && !wanted.has(id)),
-    )
+    this.#host.heardAll((id) => {
+      const key = id | 0
+      return this.#agreed(id) || this.#received.has(key) || (this.#told.has(key) && !wanted.has(key))
+    })
     this.#host.claimName((self) => {
       if (this.#closed) return
       const records: MemberRecord[] = []
@@ -222,7 +232,8 @@ export class MemberExchange implements SyncExchange {
         if (member !== undefined && this.#told.has(id) && this.#host.mayTell(member))
           records.push(member.record)
       }
-      if (self !== undefined && !this.#told.has(self.id) && !this.#agreed(self.id)) records.push(self.record)
+      if (self !== undefined && !this.#told.has(self.id | 0) && !this.#agreed(self.id))
+        records.push(self.record)
       this.#sendRecords(records)
       this.#sendEnd()
       this.#wake()
@@ -232,7 +243,7 @@ export class MemberExchange implements SyncExchange {
 
   /** Whether both sides knew the same of all members in the bucket of this one. */
   #agreed(id: number): boolean {
-    return this.#buckets !== undefined && !this.#buckets.has(bucketOf(id))
+    return this.#buckets !== undefined && !this.#buckets.covers(id)
   }
 
   #sendRecords(records: readonly MemberRecord[]): void {

@@ -1,7 +1,7 @@
 import type { Digest } from '../dissemination/sync-session.ts'
 import type { MemberRecord } from '../wire/member-record.ts'
 import { finish, mix } from '../wire/mix.ts'
-import { BUCKETS, type BucketSet, bucketOf, bucketStart } from './buckets.ts'
+import { type BucketSet, bucketOf, bucketStart, MOST_BUCKETS } from './buckets.ts'
 import { identityHash, Member, memberId, type Verdict } from './member.ts'
 import { Ring } from './ring.ts'
 
@@ -14,6 +14,7 @@ export const MAX_MEMBERS = 65_536
  */
 export class MemberList {
   readonly self: Member
+  /** By the id as a signed integer, which is looked up without a box. */
   readonly #byId = new Map<number, Member>()
   /** Members whose id another one had before them. */
   readonly #namesakes = new Map<string, Member>()
@@ -22,26 +23,28 @@ export class MemberList {
   /** Members that failed or left and are still remembered. */
   readonly gone: Set<Member> = new Set()
   readonly #ring = new Ring()
-  readonly #sums = new Uint32Array(BUCKETS)
+  readonly #sums = new Uint32Array(MOST_BUCKETS)
   #digestHigh = 0
   #digestLow = 0
+  /** Low half of the digest of the rotation of keys. */
+  keysDigest = 0
 
   constructor(self: MemberRecord) {
     this.self = new Member(self)
-    this.#byId.set(this.self.id, this.self)
+    this.#byId.set(this.self.id | 0, this.self)
     this.#ring.add(this.self)
     this.#count(this.self, 1)
     this.#sum(this.self, 1)
   }
 
   get(name: string): Member | undefined {
-    const member = this.#byId.get(memberId(name))
+    const member = this.#byId.get(memberId(name) | 0)
     return member === undefined || member.name === name ? member : this.#namesakes.get(name)
   }
 
   /** Where names of the same id are known, the one that was known first. */
   byId(id: number): Member | undefined {
-    return this.#byId.get(id)
+    return this.#byId.get(id | 0)
   }
 
   *all(): Generator<Member> {
@@ -68,6 +71,11 @@ export class MemberList {
     return { high: this.#digestHigh, low: this.#digestLow }
   }
 
+  /** What probes carry, to be compared: the low half of the digest, mixed with that of the rotation of keys, which is mostly zero. */
+  get summary(): number {
+    return (this.#digestLow ^ this.keysDigest) >>> 0
+  }
+
   /** Live members and this node, ordered by id. */
   get ring(): readonly Member[] {
     return this.#ring.members
@@ -85,18 +93,20 @@ export class MemberList {
 
   /** All members of some buckets. */
   *within(buckets: BucketSet): Generator<Member> {
-    for (let i = 0; i < BUCKETS; i++) {
-      if (buckets.has(i)) yield* this.#ring.between(bucketStart(i), bucketStart(i + 1))
+    const count = buckets.buckets
+    for (let i = 0; i < count; i++) {
+      if (buckets.has(i)) yield* this.#ring.between(bucketStart(i, count), bucketStart(i + 1, count))
     }
-    for (const member of this.gone) if (buckets.has(bucketOf(member.id))) yield member
+    for (const member of this.gone) if (buckets.covers(member.id)) yield member
   }
 
   add(record: MemberRecord, verdict: Verdict, now: number): Member {
     const member = new Member(record)
     member.verdict = verdict
-    member.verdictAt = now
-    if (this.#byId.has(member.id)) this.#namesakes.set(member.name, member)
-    else this.#byId.set(member.id, member)
+    if (!member.live) member.goneAt = now
+    const { id } = member
+    if (this.#byId.has(id | 0)) this.#namesakes.set(member.name, member)
+    else this.#byId.set(id | 0, member)
     this.#sum(member, 1)
     if (member.live) this.#enter(member)
     else this.gone.add(member)
@@ -108,17 +118,18 @@ export class MemberList {
     this.gone.delete(member)
     this.#sum(member, -1)
     if (this.#namesakes.delete(member.name)) return
-    this.#byId.delete(member.id)
+    this.#byId.delete(member.id | 0)
     for (const namesake of this.#namesakes.values()) {
       if (namesake.id !== member.id) continue
       this.#namesakes.delete(namesake.name)
-      this.#byId.set(namesake.id, namesake)
+      this.#byId.set(namesake.id | 0, namesake)
       return
     }
   }
 
   /** Replaces a member's record and verdict in one step. */
   update(member: Member, record: MemberRecord, verdict: Verdict, now: number): void {
+    if (record === member.record && verdict === member.verdict) return
     const counted = member === this.self || member.liveIndex >= 0
     if (counted) this.#count(member, -1)
     const sameProcess = record.epoch.nonce === member.record.epoch.nonce
@@ -128,7 +139,7 @@ export class MemberList {
     if (verdict !== member.verdict) {
       if (member.verdict === 'failed' && sameProcess) member.returnedAt = now
       member.verdict = verdict
-      member.verdictAt = now
+      member.goneAt = member.live ? undefined : now
     }
     if (counted) this.#count(member, 1)
     if (member === this.self) return
@@ -166,7 +177,7 @@ export class MemberList {
   }
 
   #sum(member: Member, sign: 1 | -1): void {
-    const bucket = bucketOf(member.id)
+    const bucket = bucketOf(member.id, MOST_BUCKETS)
     this.#sums[bucket]! += sign * finish(mix(member.id, member.summary))
   }
 }

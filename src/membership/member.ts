@@ -40,26 +40,32 @@ export function withAccusation(record: MemberRecord, accuser: number, hard: bool
   return mergeRecords(record, { ...record, ...accusation })
 }
 
-/** A member and what this node makes of it. */
+/** A member and what this node makes of it. Large clusters hold many: what few members have is undefined until they do. */
 export class Member implements Peer {
-  readonly name: string
-  readonly id: number
+  readonly #id: number
   #record: MemberRecord
   #summary: number | undefined
   verdict: Verdict = 'alive'
-  /** When the verdict was reached, in ms of `Runtime.now`. */
-  verdictAt = 0
-  /** When it came back after it had been failed, ms; what it said of others before is out of date. */
-  returnedAt: number = Number.NEGATIVE_INFINITY
+  /** When it came to be held failed or to have left, in ms of `Runtime.now`; undefined while it is live. */
+  goneAt: number | undefined
+  /** When it came back after it had been failed, ms, if ever; what it said of others before is out of date. */
+  returnedAt: number | undefined
   /** Round-trip time of the last direct answer, ms; undefined before the first. */
   rttMs: number | undefined
   /** Position in the member list's array of live members; -1 while not live. */
   liveIndex = -1
 
   constructor(record: MemberRecord) {
-    this.name = record.name
-    this.id = memberId(record.name)
+    this.#id = memberId(record.name) | 0
     this.#record = record
+  }
+
+  get name(): string {
+    return this.#record.name
+  }
+
+  get id(): number {
+    return this.#id >>> 0
   }
 
   get record(): MemberRecord {
@@ -79,6 +85,11 @@ export class Member implements Peer {
 
   get address(): string {
     return this.#record.address
+  }
+
+  /** Ids of the keys that it holds, the one that it seals with first. */
+  get keys(): readonly number[] {
+    return this.#record.keys
   }
 
   /** Neither failed nor gone: probed, gossiped with, counted. */

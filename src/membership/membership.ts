@@ -19,6 +19,7 @@ import { MAX_MEMBERS, MemberList } from './member-list.ts'
 import { OwnCondition } from './own-condition.ts'
 import { type OpenPing, Pings } from './pings.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
+import { RecentLosses } from './recent-losses.ts'
 import { Relay } from './relay.ts'
 import { Verdicts, type VerdictsOptions } from './verdicts.ts'
 import { verifiersOf } from './verification.ts'
@@ -44,6 +45,8 @@ export interface MembershipHost extends DialogueHost, Omit<IdentityHost, 'publis
   statusChanged(member: Member, previous: Verdict | undefined): void
   /** Metadata or address of a member changed, its verdict did not. */
   updated(member: Member): void
+  /** A member is new, or lists other keys than before. */
+  keysChanged(member: Member): void
   /** A member that was gone for long is no longer remembered. */
   forgotten(member: Member): void
   isolationChanged(isolated: boolean): void
@@ -98,7 +101,8 @@ export class Membership implements NewsSource {
     this.#schedule = new ProbeSchedule(this.members)
     const dialogue = new Dialogue(this.members, this.#schedule, host)
     this.#dialogue = dialogue
-    this.#relay = new Relay(runtime, this.members, this.#pings, dialogue)
+    const losses = new RecentLosses()
+    this.#relay = new Relay(runtime, this.members, this.#pings, dialogue, losses)
     this.#identity = new Identity(runtime, options, this.members, this.#pings, dialogue, {
       publish: () => this.#spread(this.self),
       epochRaised: (epoch) => host.epochRaised(epoch),
@@ -128,6 +132,7 @@ export class Membership implements NewsSource {
       this.#pings,
       this.health,
       timers,
+      losses,
       {
         ...probing,
         askHelper: (helper, target, ping, budgetMs) => dialogue.askHelper(helper, target, ping, budgetMs),
@@ -143,13 +148,18 @@ export class Membership implements NewsSource {
     this.verdicts = new Verdicts(runtime, options, this.members, this.#pings, this.health, timers, {
       ...probing,
       isolated: () => this.#own.checkIsolation(),
+      believesAlone: (member) => this.#own.view.believesAlone(member),
       tell: (member) => dialogue.tell(member, member),
       verdictChanged: (member, previous) => host.verdictChanged(member, previous),
       statusChanged: (member, previous) => host.statusChanged(member, previous),
     })
     this.#own = new OwnCondition(runtime, options, this.members, this.#pings, this.health, {
       ping: probing.ping,
-      accuse: (member) => this.#accuse(member, false),
+      accuse: (member) => {
+        this.#accuse(member, false)
+        // It may have been accused before, when others could still have joined in.
+        this.verdicts.settle(member, member.record)
+      },
       sync: (member, onEnd) => host.sync(member, onEnd),
       spread: (member) => this.#spread(member),
       holdBack: (member) => this.queue.remove(member.name),
@@ -225,12 +235,19 @@ export class Membership implements NewsSource {
     this.#host.updated(this.self)
   }
 
+  /** Tells everyone which keys this node holds, the one that it seals with first. */
+  setKeys(keys: readonly number[]): void {
+    this.#identity.setKeys(keys)
+  }
+
   /** Tells everyone that this node goes. */
   leave(): void {
     this.#identity.leave()
   }
 
   // NewsSource: every live member may hear of every member.
+
+  readonly offering: boolean = false
 
   audience(): number {
     return this.members.live.length
@@ -359,6 +376,7 @@ export class Membership implements NewsSource {
     const now = this.#runtime.now()
     const member = this.members.add(record, record.left ? 'left' : 'alive', now)
     this.verdicts.admitted(member)
+    this.#host.keysChanged(member)
     // A new peer may be the first to hear what has waited.
     if (this.queue.size > 0) this.#host.announce()
     return member
@@ -371,6 +389,7 @@ export class Membership implements NewsSource {
     const updated = before.address !== merged.address || !sameBytes(before.metadata, merged.metadata)
     this.verdicts.settle(member, merged)
     if (updated && member.live) this.#host.updated(member)
+    if (before.keys !== merged.keys) this.#host.keysChanged(member)
     return true
   }
 
@@ -418,7 +437,7 @@ export class Membership implements NewsSource {
   }
 
   #compare(members: number, digests: readonly ProbeDigest[], source: Member): void {
-    this.#host.compareDigests(members === this.members.digest().low, digests, source)
+    this.#host.compareDigests(members === this.members.summary, digests, source)
   }
 
   #ticked(): void {

@@ -59,6 +59,11 @@ export class OldView {
     return member === this.#members.self || !(this.#old || this.#unconfirmed.has(member))
   }
 
+  /** Whether nobody else is known to believe in a member. */
+  believesAlone(member: Member): boolean {
+    return this.#unconfirmed.has(member)
+  }
+
   /** Somebody else has spoken of a member: it is no ghost of this node's. */
   confirm(member: Member): void {
     if (this.#unconfirmed.size > 0) this.#settle(member)

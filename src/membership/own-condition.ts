@@ -25,7 +25,7 @@ export class OwnCondition {
   readonly #isolation: Isolation
   readonly #clocks: ClockWatch
   /** For so long a process hangs before the others can have declared it failed, ms. */
-  #failedAfterMs = Number.POSITIVE_INFINITY
+  #failedAfterMs: number
 
   constructor(
     runtime: Runtime,
@@ -40,6 +40,7 @@ export class OwnCondition {
     this.#members = members
     this.#health = health
     this.#host = host
+    this.#failedAfterMs = shortestSuspicionMs(options, members.liveCount)
     this.view = new OldView(runtime, members, pings, host)
     this.#clocks = new ClockWatch(runtime)
     this.#isolation = new Isolation(options.isolationTimeoutMs, runtime.now(), (isolated) => {

@@ -17,7 +17,8 @@ export interface PingHandlers {
 /** The questions this node has asked and not yet given up, by token. Time-outs are the asker's. */
 export class Pings {
   readonly #runtime: Runtime
-  readonly #open = new Map<number, { high: number; handlers: PingHandlers }>()
+  /** By the lower half of the token as a signed integer, which is looked up without a box. */
+  readonly #open = new Map<number, Question>()
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -29,10 +30,10 @@ export class Pings {
 
   open(handlers: PingHandlers): OpenPing {
     let low = this.#runtime.randomUint32()
-    while (this.#open.has(low)) low = this.#runtime.randomUint32()
-    const token = { high: this.#runtime.randomUint32(), low }
-    this.#open.set(low, { high: token.high, handlers })
-    return { token, close: () => this.#open.delete(low) }
+    while (this.#open.has(low | 0)) low = this.#runtime.randomUint32()
+    const question = new Question({ high: this.#runtime.randomUint32(), low }, handlers, this.#open)
+    this.#open.set(low | 0, question)
+    return question
   }
 
   /** Hands an answer to whoever asked; false if nobody did. Further answers to an open question are handed on, too. */
@@ -48,8 +49,25 @@ export class Pings {
     return open !== undefined
   }
 
-  #find(token: Token): { high: number; handlers: PingHandlers } | undefined {
-    const open = this.#open.get(token.low)
-    return open?.high === token.high ? open : undefined
+  #find(token: Token): Question | undefined {
+    const open = this.#open.get(token.low | 0)
+    return open?.token.high === token.high ? open : undefined
+  }
+}
+
+class Question implements OpenPing {
+  readonly token: Token
+  readonly handlers: PingHandlers
+  readonly #among: Map<number, Question>
+
+  constructor(token: Token, handlers: PingHandlers, among: Map<number, Question>) {
+    this.token = token
+    this.handlers = handlers
+    this.#among = among
+  }
+
+  close(): void {
+    const key = this.token.low | 0
+    if (this.#among.get(key) === this) this.#among.delete(key)
   }
 }

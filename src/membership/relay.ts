@@ -3,6 +3,7 @@ import type { IndirectPing } from '../wire/messages.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { MemberList } from './member-list.ts'
 import type { Pings } from './pings.ts'
+import type { RecentLosses } from './recent-losses.ts'
 
 /** Nacks leave when this much of the budget is used up, so that they are back in time. */
 const NACK_AT = 0.8
@@ -16,13 +17,15 @@ export class Relay {
   readonly #members: MemberList
   readonly #pings: Pings
   readonly #dialogue: Dialogue
+  readonly #losses: RecentLosses
   #relayed = 0
 
-  constructor(runtime: Runtime, members: MemberList, pings: Pings, dialogue: Dialogue) {
+  constructor(runtime: Runtime, members: MemberList, pings: Pings, dialogue: Dialogue, losses: RecentLosses) {
     this.#runtime = runtime
     this.#members = members
     this.#pings = pings
     this.#dialogue = dialogue
+    this.#losses = losses
   }
 
   onRequest(request: IndirectPing, from: string): void {
@@ -35,15 +38,22 @@ export class Relay {
       finished = true
       this.#relayed--
       ping.close()
+      again?.cancel()
       timer.cancel()
       answer()
     }
     const ping = this.#pings.open({
       onAck: () => finish(() => this.#dialogue.relayAck(token, from)),
     })
-    const timer = this.#runtime.setTimer(Math.min(request.budgetMs, MAX_BUDGET_MS) * NACK_AT, () => {
+    const target = this.#members.byId(targetId)
+    const ask = (): void => this.#dialogue.pingAddress(address, targetId, targetNonce, ping.token, target)
+    const waitMs = Math.min(request.budgetMs, MAX_BUDGET_MS) * NACK_AT
+    // Two packets for one only to whom this node would ping itself.
+    const lossy = target?.address === address && this.#losses.besides(target)
+    const again = lossy ? this.#runtime.setTimer(waitMs / 2, ask) : undefined
+    const timer = this.#runtime.setTimer(waitMs, () => {
       this.#runtime.afterPendingIo(() => finish(() => this.#dialogue.relayNack(token, from)))
     })
-    this.#dialogue.pingAddress(address, targetId, targetNonce, ping.token, this.#members.byId(targetId))
+    ask()
   }
 }

@@ -17,6 +17,8 @@ import {
 export interface SuspicionsHost {
   /** Whether this node takes itself for cut off, as of now. */
   isolated(): boolean
+  /** Whether nobody else is known to believe in the member, and so nobody else will accuse it. */
+  believesAlone(member: Member): boolean
   /** What follows from the member's record is to be drawn anew: time or a withdrawn accusation may have changed it. */
   review(member: Member): void
   /** The time of a suspect is over, and it did not answer a last check either. */
@@ -100,7 +102,7 @@ export class Suspicions {
     for (const id of record.hard) {
       const accuser = this.#members.byId(id)
       if (accuser === this.#members.self && this.#withdrawn.has(member)) continue
-      if (accuser?.live && accuser.returnedAt <= settledSince) credible++
+      if (accuser?.live && (accuser.returnedAt ?? settledSince) <= settledSince) credible++
     }
     return credible >= needed
   }
@@ -172,7 +174,11 @@ export class Suspicions {
       this.#set(suspicion, delay, { leftMs: 0 }, () => this.#host.review(member))
       return
     }
-    const timeout = suspicionTimeoutMs(this.#options, this.#members.liveCount, countAccusers(member.record))
+    // Where nobody else will accuse, this node's own word is as good as that of all.
+    const accusers = this.#host.believesAlone(member)
+      ? Number.POSITIVE_INFINITY
+      : countAccusers(member.record)
+    const timeout = suspicionTimeoutMs(this.#options, this.#members.liveCount, accusers)
     const deadline = startedAt + timeout + graceMs - grace.leftMs
     this.#set(suspicion, deadline - this.#runtime.now(), grace, () => this.#checkOnceMore(member, suspicion))
   }

@@ -19,6 +19,8 @@ export interface VerdictsOptions extends SuspicionOptions, ExaminerOptions {}
 export interface VerdictsHost extends ExaminerHost {
   /** Whether this node takes itself for cut off, as of now. */
   isolated(): boolean
+  /** Whether nobody else is known to believe in a member. */
+  believesAlone(member: Member): boolean
   /** This node has found out itself that a member is silent. */
   accuse(member: Member, hard: boolean): void
   /** Tells a member what it is accused of. */
@@ -59,6 +61,7 @@ export class Verdicts {
     )
     this.#suspicions = new Suspicions(runtime, options, members, timers, this.examiner, {
       isolated: () => host.isolated(),
+      believesAlone: (member) => host.believesAlone(member),
       review: (member) => this.settle(member, member.record),
       expired: (member) => this.#expired(member),
     })
@@ -82,7 +85,8 @@ export class Verdicts {
   /** A member is new. */
   admitted(member: Member): void {
     if (member.live) this.#report(member, undefined, undefined)
-    this.settle(member, member.record)
+    const { hard, soft } = member.record
+    if (hard.length + soft.length > 0) this.settle(member, member.record)
   }
 
   /** Stores a member's record and draws the verdict that follows from it. */

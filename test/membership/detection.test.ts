@@ -118,6 +118,22 @@ describe('a member that lives', () => {
     }
   })
 
+  it('is hardly ever suspected where every fifth packet is lost and streams do not help, and a crash is found as soon', () => {
+    const world = new MemberWorld()
+    const nodes = world.cluster(...EIGHT, 'i', 'j')
+    world.loss = 0.2
+    world.reaches = (_from, _to, by) => by === 'packet'
+    const failedProbes = (): number =>
+      nodes.reduce((failed, { membership }) => failed + membership.detector.counts.failed, 0)
+    world.run(30_000)
+    const before = failedProbes()
+    world.run(120_000)
+    // Of 1,200 probes; with one ping a stage some forty fail.
+    expect(failedProbes() - before).toBeLessThan(12)
+    nodes[0]!.crash()
+    expect(world.runUntil(() => all(nodes.slice(1), 'a', 'failed'), 20_000)).toBeLessThan(6_000)
+  })
+
   it('is not declared failed on the word of the unknown, or of those that are failed themselves', () => {
     const world = new MemberWorld()
     const nodes = world.cluster(...EIGHT)

@@ -6,6 +6,7 @@ import type { Member } from '../../src/membership/member.ts'
 import { MemberList } from '../../src/membership/member-list.ts'
 import { type OpenPing, Pings } from '../../src/membership/pings.ts'
 import { ProbeSchedule } from '../../src/membership/probe-schedule.ts'
+import { RecentLosses } from '../../src/membership/recent-losses.ts'
 import type { Ack } from '../../src/wire/messages.ts'
 import { TestClock } from '../dissemination/test-clock.ts'
 import { recordOf } from './records.ts'
@@ -23,6 +24,7 @@ let clock: TestClock
 let list: MemberList
 let pings: Pings
 let health: LocalHealth
+let losses: RecentLosses
 let detector: FailureDetector
 let events: Event[]
 /** Whose pings are answered, and what helpers and streams do for the others. */
@@ -40,6 +42,7 @@ beforeEach(() => {
   const runtime = clock.runtime(1)
   pings = new Pings(runtime)
   health = new LocalHealth()
+  losses = new RecentLosses()
   events = []
   accusations = []
   answering = () => true
@@ -52,7 +55,8 @@ beforeEach(() => {
     events.push({ what, name, atMs: clock.now - start })
   }
   const timers = new JudgingTimers(runtime, health)
-  detector = new FailureDetector(runtime, OPTIONS, list, new ProbeSchedule(list), pings, health, timers, {
+  const schedule = new ProbeSchedule(list)
+  detector = new FailureDetector(runtime, OPTIONS, list, schedule, pings, health, timers, losses, {
     ping: (member, ping) => {
       note('ping', member)
       const afterMs = answering(member.name) ? 2 : lateMs
@@ -112,7 +116,7 @@ describe('a probe', () => {
     clock.run(20_000)
     expect(of('ping')).toHaveLength(20)
     expect(of('answered')).toHaveLength(20)
-    expect(detector.counts).toEqual({ sent: 20, direct: 20, indirect: 0, stream: 0, failed: 0 })
+    expect(detector.counts).toEqual({ sent: 20, patient: 0, direct: 20, indirect: 0, stream: 0, failed: 0 })
     detector.stop()
     expect(pings.size).toBe(0)
   })
@@ -172,6 +176,101 @@ describe('a probe', () => {
     expect(of('witness').length).toBeGreaterThan(0)
     expect(accusations).toEqual([])
     expect(detector.counts.direct).toBe(detector.counts.sent)
+  })
+})
+
+describe('where packets to several others were lost lately, a probe', () => {
+  /** A silent member is probed once; when it was pinged and accused, from the first ping on. */
+  function probed(): { readonly pings: readonly number[]; readonly accused: readonly number[] } {
+    for (const name of ['b', 'c']) losses.note(list.get(name)!)
+    answering = (other) => other !== 'a'
+    detector.start()
+    while (!of('ping').some(({ name }) => name === 'a')) clock.run(10)
+    clock.run(1_100)
+    detector.stop()
+    const all = of('ping').filter(({ name }) => name === 'a')
+    const times = (some: readonly Event[]): number[] => some.map(({ atMs }) => atMs - all[0]!.atMs)
+    return { pings: times(all), accused: times(of('accused')) }
+  }
+
+  it('pings three times in each of its stages, and takes no longer', () => {
+    const { pings: sent, accused } = probed()
+    expect(sent.slice(0, 6).map(Math.round)).toEqual([0, 167, 333, 500, 667, 833])
+    expect(accused).toEqual([expect.closeTo(1_000)])
+    expect(detector.counts.patient).toBeGreaterThan(0)
+    expect(pings.size).toBe(0)
+  })
+
+  it('that is answered at once leaves no timer behind', () => {
+    for (const name of ['b', 'c']) losses.note(list.get(name)!)
+    detector.start()
+    while (of('answered').length === 0) clock.run(1)
+    detector.stop()
+    expect(clock.waiting).toBe(0)
+  })
+
+  it('ends with an answer to any of its pings', () => {
+    let asked = 0
+    answering = (other) => other !== 'a' || ++asked === 5
+    for (const name of ['b', 'c']) losses.note(list.get(name)!)
+    detector.start()
+    while (of('answered').every(({ name }) => name !== 'a')) clock.run(10)
+    clock.run(500)
+    detector.stop()
+    const sent = of('ping').filter(({ name }) => name === 'a')
+    expect(sent).toHaveLength(5)
+    expect(of('answered').find(({ name }) => name === 'a')!.atMs - sent[4]!.atMs).toBe(2)
+    expect(accusations).toEqual([])
+    expect(pings.size).toBe(0)
+  })
+
+  it('is as any other again when thirty probes have gone by', () => {
+    for (const name of ['b', 'c']) losses.note(list.get(name)!)
+    detector.start()
+    clock.run(31_000)
+    detector.stop()
+    expect(losses.besides(undefined)).toBe(false)
+  })
+
+  it('of one of those whose packets were lost goes by the losses of the others', () => {
+    losses.note(list.get('a')!)
+    losses.note(list.get('b')!)
+    silence('a')
+    expect(of('ping').filter(({ name }) => name === 'a').length).toBe(accusations.length)
+  })
+})
+
+describe('a packet was lost', () => {
+  const lost = (): boolean => losses.besides(undefined)
+  const twoSilent = (name: string): boolean => name !== 'a' && name !== 'b'
+
+  it.each(['a helper', 'a stream'])('if the member answers %s only', (by) => {
+    if (by === 'a helper') help = 'ack'
+    else streams = true
+    answering = twoSilent
+    detector.start()
+    clock.run(20_000)
+    detector.stop()
+    expect(lost()).toBe(true)
+  })
+
+  it('not if the answer was merely late', () => {
+    lateMs = 700
+    answering = twoSilent
+    detector.start()
+    clock.run(20_000)
+    detector.stop()
+    expect(of('witness').length).toBeGreaterThan(1)
+    expect(lost()).toBe(false)
+  })
+
+  it('not if the member answers nobody: it may be dead', () => {
+    answering = twoSilent
+    detector.start()
+    clock.run(20_000)
+    detector.stop()
+    expect(new Set(accusations.map(({ name }) => name)).size).toBe(2)
+    expect(lost()).toBe(false)
   })
 })
 

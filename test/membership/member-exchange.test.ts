@@ -202,14 +202,17 @@ describe('an exchange of members', () => {
     expect(b.learnt.sort()).toEqual(['a', 'n7', 'only a'])
   })
 
-  it('of many members summarises the buckets in which anything differs, and no others', () => {
+  it.each([
+    [600, 50],
+    [1_300, 10],
+  ])('of %i members summarises the buckets in which anything differs, and no others', (count, numRuns) => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat({ max: 599 }), { maxLength: 12 }), fc.nat(), (changed, seed) => {
         const a = new Host('a')
         const b = new Host('b')
         a.put(recordOf('b'))
         b.put(recordOf('a'))
-        for (let i = 0; i < 600; i++) {
+        for (let i = 0; i < count; i++) {
           const incarnation = changed.includes(i) ? 1 : 0
           if (!changed.includes(i) || i % 3 !== 0)
             a.put(recordOf(`n${i}`, { incarnation: i % 3 === 1 ? incarnation : 0 }))
@@ -228,9 +231,26 @@ describe('an exchange of members', () => {
           20 + changed.length * 8 * 12,
         )
       }),
-      { numRuns: 50 },
+      { numRuns },
     )
   })
+
+  it.each([
+    ['many', 'few', 1_100, 900],
+    ['few', 'many', 900, 1_100],
+  ])(
+    'goes by the buckets of the one that begins: one of %s members with one of %s',
+    (_one, _other, mine, theirs) => {
+      const a = new Host('a')
+      const b = new Host('b')
+      for (let i = 0; i < mine; i++) a.put(recordOf(`n${i}`))
+      for (let i = 0; i < theirs; i++) b.put(recordOf(`n${i}`))
+      const [sums, differing] = exchange(a, b).frames
+      const buckets = mine < 1_024 ? 256 : 1_024
+      expect([sums?.bytes, differing?.bytes]).toEqual([1 + 4 * buckets, 1 + buckets / 8])
+      expect(a.records()).toEqual(b.records())
+    },
+  )
 
   it('of thousands of members goes in frames that a stream takes', () => {
     const a = new Host('a')
@@ -393,6 +413,7 @@ describe('what a peer may do', () => {
     ['a list of sums', 'initiator', [sums]],
     ['a second list of sums', 'responder', [sums, sums]],
     ['a cut list of sums', 'responder', [sums.slice(0, -1)]],
+    ['a list of sums of buckets that are none', 'responder', [Uint8Array.of(...sums, ...sums.subarray(1))]],
     [
       'a choice of buckets that nobody asked for',
       'initiator',

@@ -89,13 +89,19 @@ it('a suspect counts as alive in the digest, a failed member does not', () => {
   expect(list.digest()).toEqual(new MemberList(recordOf('self')).digest())
 })
 
-it('the time of a verdict is that of its last change', () => {
+it('a member is gone since its last verdict, and no more once it is live again', () => {
   const list = new MemberList(recordOf('self'))
   const member: Member = list.add(recordOf('a'), 'alive', 5)
-  list.update(member, recordOf('a', { incarnation: 1 }), 'alive', 6)
-  expect(member.verdictAt).toBe(5)
-  list.update(member, member.record, 'suspect', 7)
-  expect(member.verdictAt).toBe(7)
+  list.update(member, member.record, 'suspect', 6)
+  expect(member.goneAt).toBeUndefined()
+  list.update(member, member.record, 'failed', 7)
+  list.update(member, member.record, 'failed', 8)
+  expect(member.goneAt).toBe(7)
+  list.update(member, recordOf('a', { left: true }), 'left', 9)
+  expect(member.goneAt).toBe(9)
+  list.update(member, recordOf('a', { incarnation: 1 }), 'alive', 10)
+  expect(member.goneAt).toBeUndefined()
+  expect(list.add(recordOf('b', { left: true }), 'left', 11).goneAt).toBe(11)
 })
 
 it('members whose ids collide are both kept, in one order at every node', () => {

@@ -196,6 +196,7 @@ export class MemberNode {
       randomPeer: () => this.membership.randomPeer(),
       gossiping: () => this.#gossip.busy,
       backlogged: () => this.membership.backlogged,
+      tell: () => {},
     })
     const self: MemberRecord = {
       name,
@@ -208,6 +209,7 @@ export class MemberNode {
       maxVersion: 1,
       hard: [],
       soft: [],
+      keys: [],
     }
     this.membership = new Membership(runtime, { ...OPTIONS, ...boot.options }, self, {
       send: (to, peer, write) => this.#gossip.sendFilled(to, peer, write),
@@ -231,6 +233,7 @@ export class MemberNode {
       statusChanged: (member) =>
         this.reports.push(`${member.name} ${this.membership.verdicts.statusOf(member)}`),
       updated: (member) => this.updates.push(member.name),
+      keysChanged() {},
       forgotten: (member) => this.forgotten.push(member.name),
       isolationChanged: (isolated) =>
         this.#note({ what: isolated ? 'isolated' : 'reconnected', atMs: world.clock.now }),

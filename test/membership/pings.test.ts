@@ -34,6 +34,18 @@ describe('a ping', () => {
     expect(heard).toHaveLength(2)
   })
 
+  it('that is closed twice closes no other one that came to have its token meanwhile', () => {
+    const runtime = Object.assign(new TestClock().runtime(1), { randomUint32: () => 0xffff_fff7 })
+    const pings = new Pings(runtime)
+    const first = pings.open({ onAck() {} })
+    first.close()
+    const second = pings.open({ onAck() {} })
+    first.close()
+    expect(pings.acked(ackOf(second.token), 'x:1')).toBe(true)
+    second.close()
+    expect(pings.size).toBe(0)
+  })
+
   it('may be one that takes no nacks', () => {
     const pings = new Pings(new TestClock().runtime(1))
     const ping = pings.open({ onAck() {} })

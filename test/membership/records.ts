@@ -21,6 +21,7 @@ export function recordOf(
     maxVersion: 1,
     hard: [],
     soft: [],
+    keys: [],
     ...changes,
   }
 }

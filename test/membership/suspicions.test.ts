@@ -32,6 +32,7 @@ let answering: boolean
 let control: boolean
 let reached: boolean
 let isolated: boolean
+let alone: boolean
 let asked: number[]
 let expired: number[]
 let reviewed: number[]
@@ -51,6 +52,7 @@ function setUp(names: readonly string[] = NAMES, options: Partial<typeof OPTIONS
   control = true
   reached = false
   isolated = false
+  alone = false
   asked = []
   expired = []
   reviewed = []
@@ -73,6 +75,7 @@ function setUp(names: readonly string[] = NAMES, options: Partial<typeof OPTIONS
   })
   suspicions = new Suspicions(runtime, { ...OPTIONS, ...options }, list, timers, examiner, {
     isolated: () => isolated,
+    believesAlone: () => alone,
     review: (member) => {
       reviewed.push(clock.now - start)
       // As membership does: whoever is accused is a suspect, or failed.
@@ -157,6 +160,16 @@ describe('a suspect', () => {
     accuse('a', 'b', 'c')
     clock.run(60_000)
     expect(asked).toEqual([timeoutMs(3)])
+  })
+
+  it('in which nobody else believes has the shortest time: nobody else will accuse it', () => {
+    accuse('self')
+    clock.run(1_000)
+    alone = true
+    suspicions.note(x)
+    clock.run(60_000)
+    expect(asked).toEqual([timeoutMs(3)])
+    expect(expired).toHaveLength(1)
   })
 
   it('that answers has its time anew as long as others accuse it', () => {
