@@ -1,7 +1,11 @@
 /** Something that happens at a point in virtual time. */
 export abstract class QueuedEvent {
   /** Set by `EventQueue.cancel` only. */
-  cancelled = false
+  cancelled: boolean
+
+  constructor() {
+    this.cancelled = false
+  }
 
   abstract fire(): void
 }

@@ -17,6 +17,7 @@ const CODE: Readonly<Record<MemberStatus, number>> = {
   failed: FAILED,
   left: LEFT,
 }
+const STATUS: readonly (MemberStatus | undefined)[] = [undefined, 'alive', 'suspect', 'failed', 'left']
 
 /** One crash, and who has found out. */
 interface Crash {
@@ -111,8 +112,7 @@ export class Observer {
 
   /** What the events of a node said last about another. */
   view(observer: string, subject: string): MemberStatus | undefined {
-    const code = this.#views[this.#index(observer) * this.#capacity + this.#index(subject)]!
-    return (Object.keys(CODE) as MemberStatus[]).find((status) => CODE[status] === code)
+    return STATUS[this.#views[this.#index(observer) * this.#capacity + this.#index(subject)]!]
   }
 
   /** To be told when a node crashes, before anything else happens. */

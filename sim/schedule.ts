@@ -9,6 +9,7 @@ import {
   number,
   oneOf,
   optional,
+  whole,
 } from './fields.ts'
 import type { Simulation } from './simulation.ts'
 
@@ -25,6 +26,7 @@ export type FaultStep = { readonly at: number } & (
   | OneWayStep
   | LossStep
   | ClockStep
+  | RotateStep
   | HealStep
 )
 
@@ -88,6 +90,13 @@ interface ClockStep {
   readonly offsetMs: number
 }
 
+/** The node begins to rotate the keys of the cluster, to the one of this number. Where it runs without keys, nothing happens. */
+interface RotateStep {
+  readonly kind: 'rotate'
+  readonly node: string
+  readonly key: number
+}
+
 /** Ends every partition, block and loss. Clocks stay, and who is down stays down. */
 interface HealStep {
   readonly kind: 'heal'
@@ -111,6 +120,11 @@ export interface ScheduleHooks {
   readonly applied?: (applied: AppliedStep) => void
   /** Told of a start that failed; one that the schedule itself cut short is none. */
   readonly startFailed?: (name: string, error: unknown) => void
+}
+
+/** The key of a number. */
+export function keyOf(number: number): Uint8Array {
+  return Uint8Array.from({ length: 32 }, (_, i) => (number >>> (8 * (i % 4))) ^ i)
 }
 
 type StepOf<K extends FaultStep['kind']> = Extract<FaultStep, { kind: K }>
@@ -204,6 +218,8 @@ class ScheduleRun {
         if (!this.#isKnown(step.node)) return false
         this.#sim.setClock(step.node, step.offsetMs)
         return true
+      case 'rotate':
+        return this.#rotate(step.node, keyOf(step.key))
       case 'heal':
         this.#sim.heal()
         for (const node of this.#losses.keys()) this.#sim.setLoss(node, {})
@@ -270,6 +286,16 @@ class ScheduleRun {
     return true
   }
 
+  /** Who begins does not wait: it may be killed, and others go on. */
+  #rotate(node: string, key: Uint8Array): boolean {
+    if (!this.#sim.nodes.includes(node)) return false
+    this.#sim
+      .cluster(node)
+      .rotateKey(key)
+      .catch(() => {})
+    return true
+  }
+
   #endAfter(ms: number | undefined, end: () => void): void {
     if (ms !== undefined) this.#at(this.#sim.now + ms, end)
   }
@@ -288,6 +314,7 @@ class ScheduleRun {
 }
 
 const MAX_OFFSET_MS = 1e12
+const MAX_KEY = 0xffff_ffff
 
 /** The fields of each kind, where `node` is the name of one. */
 function kindsOf(node: Check): Readonly<Record<FaultStep['kind'], Fields>> {
@@ -303,6 +330,7 @@ function kindsOf(node: Check): Readonly<Record<FaultStep['kind'], Fields>> {
     'one-way': { from: group, to: group, ms: optional(time) },
     loss: { node, egress: share, ingress: share, ms: optional(time) },
     clock: { node, offsetMs: number(-MAX_OFFSET_MS, MAX_OFFSET_MS) },
+    rotate: { node, key: whole(0, MAX_KEY) },
     heal: {},
   }
 }

@@ -4,16 +4,16 @@ import { compareEpochs, type EpochId } from '../../src/wire/epoch.ts'
 import type { Simulation } from '../simulation.ts'
 import type { Invariant } from './invariant.ts'
 
-/** What one node was last seen to hold of others, by their hosts' numbers. */
-class Held {
-  readonly cluster: Cluster
-  readonly epochs: (EpochId | undefined)[] = []
-  readonly incarnations: number[] = []
-  readonly left: boolean[] = []
+interface Precedence {
+  readonly epoch: EpochId
+  readonly incarnation: number
+  readonly left: boolean
+}
 
-  constructor(cluster: Cluster) {
-    this.cluster = cluster
-  }
+/** What one node was last seen to hold of others, by their hosts' numbers. */
+interface Held {
+  readonly cluster: Cluster
+  readonly precedences: (Precedence | undefined)[]
 }
 
 /**
@@ -24,6 +24,8 @@ export class PrecedenceRises implements Invariant {
   readonly name = 'stored precedence never falls'
   readonly #sim: Simulation
   readonly #held = new Map<string, Held>()
+  /** What any node was last seen to hold of each host: one object for all who hold the same. */
+  readonly #latest: (Precedence | undefined)[] = []
   readonly #found: string[] = []
 
   constructor(sim: Simulation) {
@@ -31,7 +33,7 @@ export class PrecedenceRises implements Invariant {
   }
 
   started(node: string, cluster: Cluster): void {
-    const held = new Held(cluster)
+    const held: Held = { cluster, precedences: [] }
     this.#held.set(node, held)
     const look = (member: MemberSnapshot): void => this.#look(node, held, member)
     cluster.on('member-up', look)
@@ -64,26 +66,34 @@ export class PrecedenceRises implements Invariant {
     if (this.#held.get(node) !== held) return
     const index = this.#sim.world.knownHost(name)?.index
     if (index === undefined) return
-    const before = held.epochs[index]
-    const incarnationBefore = held.incarnations[index] ?? 0
-    const leftBefore = held.left[index] ?? false
-    const left = status === 'left'
-    const order =
-      before === undefined
-        ? 1
-        : compareEpochs(epoch, before) || incarnation - incarnationBefore || Number(left) - Number(leftBefore)
-    if (order < 0) {
-      this.#found.push(
-        `${node} held ${name} at ${precedence(before!, incarnationBefore, leftBefore)}, ` +
-          `and at ${this.#sim.now} ms at ${precedence(epoch, incarnation, left)}`,
-      )
+    const { precedences } = held
+    // One after another: an array with large holes would become a slow one.
+    while (precedences.length <= index) precedences.push(undefined)
+    const seen = { epoch, incarnation, left: status === 'left' }
+    const before = precedences[index]
+    if (before !== undefined) {
+      const order = compare(seen, before)
+      if (order === 0) return
+      if (order < 0) {
+        const at = this.#sim.now
+        this.#found.push(`${node} held ${name} at ${text(before)}, and at ${at} ms at ${text(seen)}`)
+      }
     }
-    held.epochs[index] = epoch
-    held.incarnations[index] = incarnation
-    held.left[index] = left
+    precedences[index] = this.#shared(index, seen)
+  }
+
+  #shared(index: number, seen: Precedence): Precedence {
+    const latest = this.#latest[index]
+    if (latest !== undefined && compare(seen, latest) === 0) return latest
+    this.#latest[index] = seen
+    return seen
   }
 }
 
-function precedence({ time, nonce }: EpochId, incarnation: number, left: boolean): string {
-  return `(${time}.${nonce}, ${incarnation}${left ? ', left' : ''})`
+function compare(a: Precedence, b: Precedence): number {
+  return compareEpochs(a.epoch, b.epoch) || a.incarnation - b.incarnation || Number(a.left) - Number(b.left)
+}
+
+function text({ epoch, incarnation, left }: Precedence): string {
+  return `(${epoch.time}.${epoch.nonce}, ${incarnation}${left ? ', left' : ''})`
 }

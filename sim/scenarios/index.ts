@@ -5,6 +5,7 @@ import { crash } from './crash.ts'
 import { entryBurst } from './entry-burst.ts'
 import { entryChurn } from './entry-churn.ts'
 import { joinStorm } from './join-storm.ts'
+import { keyRotation } from './key-rotation.ts'
 import { lateJoiner } from './late-joiner.ts'
 import { lossy } from './lossy.ts'
 import { massFailure } from './mass-failure.ts'
@@ -37,4 +38,5 @@ export const SCENARIOS: readonly AnyScenario[] = [
   entryChurn,
   lateJoiner,
   wan,
+  keyRotation,
 ] as AnyScenario[]

@@ -10,6 +10,7 @@ import { Agent, type AgentHost, type SoakedNetwork } from './agent.ts'
 import { Convergence } from './convergence.ts'
 import { isWritten, LIVENESS_MS, markerOf, type Operation, type SoakPlan, TABLE } from './plan.ts'
 import { ReplaysDropped } from './replays-dropped.ts'
+import { SoakKeys } from './soak-keys.ts'
 import { addMetrics, emptyTally, type Tally } from './sometimes.ts'
 import { ValuesRise } from './values-rise.ts'
 
@@ -53,6 +54,7 @@ class SoakRun implements AgentHost {
   readonly #wanted = new Map<string, Map<string, ReadonlyMap<string, number>>>()
   readonly #violations: string[] = []
   readonly #tally = emptyTally()
+  readonly #keys: SoakKeys | undefined
   #sessions = 0
   #phase: SoakResult['phase'] = 'safety'
   #convergenceMs: number | undefined
@@ -62,6 +64,7 @@ class SoakRun implements AgentHost {
     this.declares = plan.declares
     this.#sim = new Simulation({ seed: plan.seed, network: networkOf(plan) })
     this.#observer = new Observer(this.#sim, plan.nodes.length)
+    this.#keys = plan.sealed ? new SoakKeys() : undefined
     this.#networks = new Map(plan.networks.map((name) => [name, unjoined(name)]))
     const networks = [...this.#networks.values()]
     this.#convergence = new Convergence({ sim: this.#sim, networks, core: plan.core, agents: this.#agents })
@@ -221,11 +224,11 @@ class SoakRun implements AgentHost {
   }
 
   async #start(name: string): Promise<void> {
-    const { options, nodes, sealed } = this.#plan
+    const { options, nodes } = this.#plan
     const node: NodeOptions = {
       ...options,
       seeds: nodes.filter((other) => other !== name).map((other) => this.#sim.address(other)),
-      ...(sealed && { keys: [new Uint8Array(32).fill(7)] }),
+      ...(this.#keys && { keys: this.#keys.of(name) }),
     }
     const cluster = await this.#sim.start(name, node)
     if (this.#sim.world.host(name).process === undefined) return
@@ -236,6 +239,7 @@ class SoakRun implements AgentHost {
 
   #listen(name: string, cluster: Cluster): void {
     const failed = new Map<string, number>()
+    cluster.on('keyring', (keys) => this.#keys?.keep(name, keys))
     cluster.on('isolated', () => {
       this.#tally.isolated++
     })
@@ -250,6 +254,11 @@ class SoakRun implements AgentHost {
     })
   }
 
+  get #lossy(): boolean {
+    const { faults, network } = this.#plan
+    return network.loss > 0 || faults.some(({ kind }) => kind === 'loss')
+  }
+
   get #calm(): boolean {
     const { faults, network } = this.#plan
     return this.#phase === 'safety' && faults.length === 0 && network.loss === 0 && network.corruption === 0
@@ -259,7 +268,9 @@ class SoakRun implements AgentHost {
   #ended(name: string): void {
     const agent = this.#agents.get(name)
     if (agent === undefined) return
-    addMetrics(this.#tally, agent.cluster.metrics())
+    const metrics = agent.cluster.metrics()
+    addMetrics(this.#tally, metrics)
+    if (this.#lossy) this.#tally.rotatedInLoss += metrics['keys.rotations'] ?? 0
     agent.end()
     this.#observer.crashed(name)
     this.#agents.delete(name)
@@ -281,12 +292,13 @@ class SoakRun implements AgentHost {
       core.some((other) => this.#agents.get(one)?.cluster.member(other)?.status === 'failed'),
     )
     const bound = LIVENESS_MS[options.profile]
-    while (!this.#over && !this.#convergence.reached && this.#sim.now < healedAt + bound) {
+    while (!this.#over && !this.#agreed && this.#sim.now < healedAt + bound) {
+      await this.#letIn()
       await this.#sim.advance(CHECK_EVERY_MS)
       this.#check()
     }
     if (this.#over) return
-    for (const what of [...this.#convergence.atEnd()].slice(0, MOST_NAMED)) {
+    for (const what of [...this.#disagreements()].slice(0, MOST_NAMED)) {
       this.violated(`the core converges within ${bound} ms: ${what}`)
     }
     if (this.#over) return
@@ -295,6 +307,25 @@ class SoakRun implements AgentHost {
     await this.#watch(this.#sim.now + QUIET_MS)
     if (this.#over) return
     for (const what of this.#invariants.finish().violations) this.violated(what)
+  }
+
+  get #agreed(): boolean {
+    return this.#disagreements().next().done === true
+  }
+
+  *#disagreements(): Generator<string> {
+    yield* this.#convergence.atEnd()
+    if (this.#keys !== undefined) yield* this.#keys.disagreements(this.#plan.core)
+  }
+
+  /** Who has missed a rotation is started anew with the present keys, as an operator would do. */
+  async #letIn(): Promise<void> {
+    const { core } = this.#plan
+    for (const name of this.#keys?.lockedOut(core) ?? []) {
+      this.#keys?.give(name, core)
+      this.#stop(name)
+      await this.#started(name)
+    }
   }
 
   /** The core runs and hears each other well; the others crash, or run on behind a partition. */

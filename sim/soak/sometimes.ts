@@ -2,7 +2,7 @@ import type { Metrics } from '../../src/metrics.ts'
 
 /**
  * Hard states that a batch of runs has to reach, or it proves little. What a run counts under these names is summed over the
- * batch. The rotation of keys has none: this version does not have it.
+ * batch.
  */
 export const SOMETIMES = {
   refuted: 'a node refuted what was said of it',
@@ -20,6 +20,8 @@ export const SOMETIMES = {
   inherited: 'a restarted node found entries of its former life',
   contested: 'a node set a key that another one had claimed',
   replaysDropped: 'a packet that came twice was dropped where keys are set',
+  rotated: 'a node saw a rotation of keys come to its end',
+  rotatedInLoss: 'a rotation met loss',
 } as const
 
 export type Sometimes = keyof typeof SOMETIMES
@@ -45,6 +47,7 @@ const METRIC: Readonly<Partial<Record<Sometimes, string>>> = {
   parked: 'entries.parked',
   bumps: 'entries.bumps',
   replaysDropped: 'dropped.replayed',
+  rotated: 'keys.rotations',
 }
 
 /** Adds what one life of a node has counted. */

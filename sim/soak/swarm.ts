@@ -29,7 +29,7 @@ export function drawPlan(seed: number): SoakPlan {
     sealed,
     declares: shape.chance(0.5),
     staggerMs: shape.pick([0, 10, 500]),
-    faults: calm ? [] : new Faults(random.fork('faults'), drawn).draw(),
+    faults: calm ? [] : drawFaults(random, drawn, sealed),
     operations: drawOperations(random.fork('operations'), drawn, calm),
     core: core.sort(byIndex(nodes)),
     cut: rest.filter(() => shape.chance(0.5)),
@@ -80,7 +80,28 @@ function drawOptions(random: Random): SoakOptions {
   }
 }
 
-type FaultKind = Exclude<FaultStep['kind'], 'heal' | 'crash' | 'kill'> | 'stop'
+const NUMBERS = 1_000_000
+
+function drawFaults(random: Random, drawn: Drawn, sealed: boolean): FaultStep[] {
+  const faults = new Faults(random.fork('faults'), drawn).draw()
+  const rotations = sealed ? drawRotations(random.fork('rotations'), drawn) : []
+  return [...faults, ...rotations].sort((one, other) => one.at - other.at)
+}
+
+/** Some begin at nearly the same time, some at the same node, some with the same key. */
+function drawRotations(random: Random, { nodes, safetyMs }: Drawn): FaultStep[] {
+  if (random.chance(0.3)) return []
+  const base = random.int(NUMBERS)
+  const together = random.chance(0.3) ? random.int(safetyMs) : undefined
+  return Array.from({ length: 1 + random.int(3) }, () => ({
+    at: together === undefined ? random.int(safetyMs) : Math.min(safetyMs, together + random.int(500)),
+    kind: 'rotate',
+    node: random.pick(nodes),
+    key: base + random.int(3),
+  }))
+}
+
+type FaultKind = Exclude<FaultStep['kind'], 'heal' | 'crash' | 'kill' | 'rotate'> | 'stop'
 type StepKind = FaultStep['kind']
 type Body<K extends StepKind> = Omit<Extract<FaultStep, { kind: K }>, 'at' | 'kind'>
 

@@ -35,6 +35,7 @@ describe('all scenarios', () => {
     ['entry-churn', { ...minute, endpoints: 20 }],
     ['late-joiner', { entries: 200 }],
     ['wan', { ...minute, kill: 1, entries: 5 }],
+    ['key-rotation', { rotations: 1 }],
   ]
 
   it('are tested here, each with docs, and each default within its bounds', () => {
@@ -201,6 +202,11 @@ describe('scenarios', () => {
   it('wan: long links show in how long entries take', async () => {
     const { convergence } = await well('wan', 9, { kill: 1, entries: 10, durationMs: 60_000 })
     expect(convergence.everyoneMs!.p50).toBeGreaterThan(45)
+  })
+
+  it('key-rotation: everyone gets the new key, with losses, too', async () => {
+    const { convergence } = await well('key-rotation', 8, { rotations: 2, spacingMs: 0, loss: 0.1 })
+    expect(convergence.everyoneMs!.max).toBeGreaterThan(0)
   })
 
   it('run sealed, over a lossy edge, with every kind of disorder at once', async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type AppliedStep, type FaultSchedule, parseSchedule, runSchedule } from '../../sim/schedule.ts'
+import {
+  type AppliedStep,
+  type FaultSchedule,
+  keyOf,
+  parseSchedule,
+  runSchedule,
+} from '../../sim/schedule.ts'
 import { Simulation } from '../../sim/simulation.ts'
 
 const NAMES = ['a', 'b', 'c', 'd']
@@ -51,6 +57,26 @@ describe('a fault schedule', () => {
       'pause skipped',
       'restart skipped',
       'loss skipped',
+    ])
+  })
+
+  it('rotates the keys of a cluster that has some, and changes nothing in one that has none', async () => {
+    const sealed = new Simulation()
+    for (const name of NAMES) await sealed.start(name, { keys: [keyOf(1)] })
+    await sealed.advance(5_000)
+    const plain = await started()
+    for (const sim of [sealed, plain]) {
+      const applied = await runSchedule(sim, [
+        { at: 0, kind: 'rotate', node: 'b', key: 2 },
+        { at: 1, kind: 'rotate', node: 'nobody', key: 3 },
+      ])
+      expect(outcomes(applied)).toEqual(['rotate applied', 'rotate skipped'])
+      await sim.advance(5_000)
+    }
+    const rotations = (sim: Simulation) => NAMES.map((name) => sim.cluster(name).metrics()['keys.rotations'])
+    expect([rotations(sealed), rotations(plain)]).toEqual([
+      [1, 1, 1, 1],
+      [0, 0, 0, 0],
     ])
   })
 
@@ -164,6 +190,7 @@ describe('parseSchedule', () => {
       { at: 6, kind: 'loss', node: 'c', ingress: 0.8 },
       { at: 7, kind: 'clock', node: 'c', offsetMs: -1000 },
       { at: 8, kind: 'heal' },
+      { at: 9, kind: 'rotate', node: 'a', key: 7 },
     ]
     expect(parseSchedule(JSON.parse(JSON.stringify(schedule)), NAMES)).toEqual(schedule)
   })
@@ -183,6 +210,7 @@ describe('parseSchedule', () => {
     [[{ at: 0, kind: 'pause', node: 'a' }], '(pause) has no valid ms'],
     [[{ at: 0, kind: 'loss', node: 'a', egress: 2 }], '(loss) has no valid egress'],
     [[{ at: 0, kind: 'partition', groups: ['a'] }], '(partition) has no valid groups'],
+    [[{ at: 0, kind: 'rotate', node: 'a', key: -1 }], '(rotate) has no valid key'],
     [[{ at: 0, kind: 'crash', node: 'a', ms: 5 }], 'a field that it cannot have: "ms"'],
   ])('refuses %j', (json, complaint) => {
     expect(() => parseSchedule(json, NAMES)).toThrow(complaint)

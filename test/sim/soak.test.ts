@@ -60,6 +60,26 @@ describe('a run of the soak', () => {
     expect(result.tally.partitionsHealed).toBe(1)
   })
 
+  it('rotates keys, and lets those in again that have missed it', async () => {
+    const result = await runSoak(
+      calm({
+        sealed: true,
+        safetyMs: 60_000,
+        faults: [
+          { at: 1_000, kind: 'crash', node: 'n4' },
+          { at: 10_000, kind: 'rotate', node: 'n1', key: 1 },
+          { at: 10_100, kind: 'rotate', node: 'n2', key: 2 },
+          { at: 10_200, kind: 'loss', node: 'n3', ingress: 0.5, ms: 2_000 },
+          { at: 55_000, kind: 'restart', node: 'n4' },
+        ],
+        operations: [],
+      }),
+    )
+    expect(result.violations).toEqual([])
+    expect(result.tally.rotated).toBeGreaterThanOrEqual(6)
+    expect(result.tally.rotatedInLoss).toBe(result.tally.rotated)
+  })
+
   it('names what never happened', () => {
     const tally = emptyTally()
     expect(never(tally)).toHaveLength(Object.keys(tally).length)
