@@ -57,20 +57,24 @@ const POLL_MS = 2
 /** Real sockets on 127.0.0.1, all nodes in this process. */
 export class LoopbackStage implements Stage {
   readonly #keys: readonly Uint8Array[]
+  readonly #tuning: Partial<ClusterOptions>
   readonly #running = new Map<string, Cluster>()
   readonly #closing: Promise<void>[] = []
 
   /** Without keys the nodes do not seal their traffic. */
-  constructor(keys: readonly Uint8Array[] = []) {
+  constructor(keys: readonly Uint8Array[] = [], tuning: Partial<ClusterOptions> = {}) {
     this.#keys = keys
+    this.#tuning = tuning
   }
 
   now(): number {
     return performance.now()
   }
 
-  async start(name: string, seeds: readonly string[]): Promise<Cluster> {
+  async start(name: string, seeds: readonly string[], more: Partial<ClusterOptions> = {}): Promise<Cluster> {
     const options: ClusterOptions = {
+      ...this.#tuning,
+      ...more,
       name,
       seeds,
       bind: '127.0.0.1:0',
