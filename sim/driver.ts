@@ -14,7 +14,7 @@ interface Waiter {
 
 /**
  * Lets time pass for whoever waits, and their promises make progress at fixed points of virtual time: after every
- * promise that the runtime settles all microtasks run, and after every other virtual millisecond in which something happened so many
+ * promise that the runtime settles, and whenever somebody's time is over, all microtasks run, and after every other virtual millisecond in which something happened so many
  * turns of them that a longer chain of promises is rare. So the order of everything depends on virtual time only, as long as
  * nothing awaits the real world.
  */
@@ -63,7 +63,9 @@ export class Driver {
       // Those who are done go on before time does, and may wait anew.
       const released = this.#release(timeIsOver)
       timeIsOver = released ? false : this.#step()
-      quiet = !released && !this.#world.yieldWanted
+      // Whoever waited until now is to find that all promises have got as far as they can.
+      const due = timeIsOver && this.#waiters.some(({ deadline }) => deadline <= this.#world.now)
+      quiet = !released && !due && !this.#world.yieldWanted
     }
     this.#running = false
   }

@@ -84,7 +84,13 @@ export class Invariants {
   }
 
   begin(): void {
-    this.#sim.world.schedule(this.#sim.now + CHECK_MS, new QueuedCallback(() => this.#tick()))
+    const { world } = this.#sim
+    const settle = new QueuedCallback(() => {
+      // By the time of the check watches have given all that they had to give.
+      world.yieldWanted = true
+      world.schedule(world.now, new QueuedCallback(() => this.#tick()))
+    })
+    world.schedule(world.now + CHECK_MS, settle)
   }
 
   /** Has one more watch checked, beside those of a few nodes. */

@@ -15,13 +15,17 @@ export class SoakKeys {
     this.#kept.set(node, keys)
   }
 
-  /** Those of the nodes that hold no key of the ring that most hold. */
-  lockedOut(nodes: readonly string[]): string[] {
+  /** Those of the nodes that hold no key of the ring that most hold; or all that do not seal as most do. */
+  strangers(nodes: readonly string[], others: boolean): string[] {
     const ring = this.#ringOf(nodes)
-    return nodes.filter((node) => !this.of(node).some((key) => ring.some((other) => same(key, other))))
+    return nodes.filter((node) => {
+      const keys = this.of(node)
+      if (others) return !same(keys[0]!, ring[0]!)
+      return !keys.some((key) => ring.some((other) => same(key, other)))
+    })
   }
 
-  /** An operator's part: gives a node the keys that most hold. */
+  /** Gives a node the keys that most hold, for its next start. */
   give(node: string, nodes: readonly string[]): void {
     this.#kept.set(node, this.#ringOf(nodes))
   }

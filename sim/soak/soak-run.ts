@@ -32,6 +32,8 @@ const OFF_BEAT_MS = 0.5
 /** After the core has agreed it has to stay so. */
 const QUIET_MS = 20_000
 const MOST_NAMED = 8
+/** From the last fault until somebody looks after keys that differ. */
+const OPERATOR_MS = 60_000
 
 /** Carries a plan out: faults and operations under the rules that always hold, then the convergence of the core. */
 export async function runSoak(plan: SoakPlan): Promise<SoakResult> {
@@ -293,7 +295,7 @@ class SoakRun implements AgentHost {
     )
     const bound = LIVENESS_MS[options.profile]
     while (!this.#over && !this.#agreed && this.#sim.now < healedAt + bound) {
-      await this.#letIn()
+      await this.#letIn(this.#sim.now > healedAt + OPERATOR_MS)
       await this.#sim.advance(CHECK_EVERY_MS)
       this.#check()
     }
@@ -318,10 +320,13 @@ class SoakRun implements AgentHost {
     if (this.#keys !== undefined) yield* this.#keys.disagreements(this.#plan.core)
   }
 
-  /** Who has missed a rotation is started anew with the present keys, as an operator would do. */
-  async #letIn(): Promise<void> {
+  /**
+   * An operator's part: who has missed a rotation is started anew with the present keys, and so, some time later, is who still seals with
+   * another one, since all who knew of a rotation were restarted in the middle of it.
+   */
+  async #letIn(others: boolean): Promise<void> {
     const { core } = this.#plan
-    for (const name of this.#keys?.lockedOut(core) ?? []) {
+    for (const name of this.#keys?.strangers(core, others) ?? []) {
       this.#keys?.give(name, core)
       this.#stop(name)
       await this.#started(name)

@@ -43,7 +43,7 @@ const FRAME_HELLO = 1
 const FRAME_EXCHANGE = 2
 /** What an exchange has ready travels together, until it is so much. */
 const EXCHANGE_BYTES_PER_FRAME = 16_000
-/** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. */
+/** A hello names so many domains at most, which fit one frame; with more, others have their turn another time. The answer names those among them. */
 const MAX_DOMAINS = 512
 
 export interface Moved {
@@ -100,7 +100,7 @@ export class SyncSession {
   ) {
     this.#role = role
     this.#self = self
-    this.#domains = domains.slice(0, MAX_DOMAINS)
+    this.#domains = domains
     this.#onEnd = onEnd
   }
 
@@ -188,7 +188,10 @@ export class SyncSession {
     }
     if (frame.failed) return false
     this.#peer = peer
-    if (this.#role === 'responder') this.#sayHello()
+    if (this.#role === 'responder') {
+      this.#domains = this.#domains.filter(({ name }) => theirs.has(name))
+      this.#sayHello()
+    }
     const order = this.#role === 'initiator' ? this.#digests.keys() : theirs.keys()
     this.#common = [...order].filter((name) => theirs.has(name) && this.#digests.has(name))
     for (const name of this.#common) {
@@ -202,6 +205,7 @@ export class SyncSession {
   }
 
   #sayHello(): void {
+    this.#domains = this.#domains.slice(0, MAX_DOMAINS)
     this.#digests = new Map(this.#domains.map((domain) => [domain.name, domain.digest()]))
     const writer = new Writer().u8(FRAME_HELLO).string(this.#self).varint(this.#digests.size)
     for (const [name, digest] of this.#digests) writer.string(name).u32(digest.high).u32(digest.low)

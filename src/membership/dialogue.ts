@@ -68,6 +68,7 @@ export class Dialogue {
     })
   }
 
+  /** To an address at which no member is known to be, never more bytes than the ping had: anyone could have forged it. */
   ack(ping: Ping, to: string, source: Member | undefined): void {
     this.#host.send(to, source, (writer) => {
       writeAck(writer, {
@@ -75,7 +76,7 @@ export class Dialogue {
         sourceId: this.#members.self.id,
         members: this.#members.summary,
         digests: source === undefined ? [] : this.#host.digestsFor(source),
-        coordinate: this.#host.coordinate(),
+        coordinate: source === undefined ? NO_BYTES : this.#host.coordinate(),
       })
       this.#writeDoubts(writer, source)
     })

@@ -52,6 +52,8 @@ export class Member implements Peer {
   returnedAt: number | undefined
   /** Round-trip time of the last direct answer, ms; undefined before the first. */
   rttMs: number | undefined
+  /** Where its last answer came from, if that is not its address. */
+  answersFrom: string | undefined
   /** Position in the member list's array of live members; -1 while not live. */
   liveIndex = -1
 
@@ -85,6 +87,11 @@ export class Member implements Peer {
 
   get address(): string {
     return this.#record.address
+  }
+
+  /** Whether what comes from an address may be its own: it has told everyone so, or has answered a question from there. */
+  isAt(address: string): boolean {
+    return address === this.address || address === this.answersFrom
   }
 
   /** Ids of the keys that it holds, the one that it seals with first. */

@@ -292,7 +292,7 @@ export class Membership implements NewsSource {
     }
     this.#schedule.hear(ping.round)
     const source = this.#heard(ping.sourceId)
-    this.#dialogue.ack(ping, from, source)
+    this.#dialogue.ack(ping, from, source?.isAt(from) ? source : undefined)
     if (source?.live) this.#compare(ping.members, ping.digests, source)
   }
 
@@ -300,6 +300,7 @@ export class Membership implements NewsSource {
     if (!this.#pings.acked(ack, from)) return
     this.verdicts.examiner.sighted()
     const source = this.#heard(ack.sourceId)
+    if (source?.isAt(from) === false) source.answersFrom = from
     if (source?.live) this.#compare(ack.members, ack.digests, source)
   }
 
@@ -310,7 +311,7 @@ export class Membership implements NewsSource {
     if (source?.live && target?.verdict === 'failed' && target.record.epoch.nonce === request.targetNonce) {
       if (this.#own.view.mayTell(target)) this.#dialogue.tell(source, target)
     }
-    this.#relay.onRequest(request, from)
+    this.#relay.onRequest(request, from, source?.isAt(from) === true)
   }
 
   onNack(nack: Nack): void {

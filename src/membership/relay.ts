@@ -28,10 +28,13 @@ export class Relay {
     this.#losses = losses
   }
 
-  onRequest(request: IndirectPing, from: string): void {
-    if (this.#relayed >= MAX_RELAYED) return
-    this.#relayed++
+  /** Whoever asks from an address at which no member is known to be cannot make this node ping another such address. */
+  onRequest(request: IndirectPing, from: string, fromMember: boolean): void {
     const { token, address, targetId, targetNonce } = request
+    const named = this.#members.byId(targetId)
+    const target = named?.address === address ? named : undefined
+    if (this.#relayed >= MAX_RELAYED || (target === undefined && !fromMember)) return
+    this.#relayed++
     let finished = false
     const finish = (answer: () => void): void => {
       if (finished) return
@@ -45,11 +48,10 @@ export class Relay {
     const ping = this.#pings.open({
       onAck: () => finish(() => this.#dialogue.relayAck(token, from)),
     })
-    const target = this.#members.byId(targetId)
     const ask = (): void => this.#dialogue.pingAddress(address, targetId, targetNonce, ping.token, target)
     const waitMs = Math.min(request.budgetMs, MAX_BUDGET_MS) * NACK_AT
     // Two packets for one only to whom this node would ping itself.
-    const lossy = target?.address === address && this.#losses.besides(target)
+    const lossy = target !== undefined && this.#losses.besides(target)
     const again = lossy ? this.#runtime.setTimer(waitMs / 2, ask) : undefined
     const timer = this.#runtime.setTimer(waitMs, () => {
       this.#runtime.afterPendingIo(() => finish(() => this.#dialogue.relayNack(token, from)))

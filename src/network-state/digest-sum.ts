@@ -40,7 +40,8 @@ export class DigestSum {
     for (const owner of this.#touched) {
       const before = this.#counted.get(owner)
       const hash = this.#hashOf(owner)
-      if (hash === undefined) this.#counted.delete(owner)
+      // Zero counts for nothing, and most owners of a network have never written there.
+      if (hash === undefined || (hash.high === 0 && hash.low === 0)) this.#counted.delete(owner)
       else this.#counted.set(owner, hash)
       high = (high - (before?.high ?? 0) + (hash?.high ?? 0)) >>> 0
       const change = (hash?.low ?? 0) - (before?.low ?? 0)

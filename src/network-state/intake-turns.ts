@@ -4,8 +4,9 @@ import type { Runtime, Timer } from '../runtime/runtime.ts'
 const STALLED_MS = 500
 
 /**
- * Of the exchanges of one network that are open at a time, one asks after the other has been answered: what one peer is already sending
- * is not asked of others, too. Nobody waits for whom nothing comes, so no circle of waiting nodes can last.
+ * Of the exchanges of one network that are open at a time, one asks after the other has been answered: what one peer is about to send
+ * is not asked of others, too. Nodes answer at any time, whatever they wait for themselves, so no circle of them can wait for each other;
+ * and nobody waits for whom nothing comes.
  */
 export class IntakeTurns {
   readonly #runtime: Pick<Runtime, 'now' | 'setTimer'>
@@ -27,7 +28,7 @@ export class IntakeTurns {
     return false
   }
 
-  /** Something that was asked for has come. */
+  /** An exchange has asked, or something that it asked for has come. */
   tookIn(exchange: object): void {
     if (this.#taking === undefined || this.#stalled) this.#taking = exchange
     if (this.#taking === exchange) this.#tookAt = this.#runtime.now()

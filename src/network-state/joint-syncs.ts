@@ -6,8 +6,8 @@ import type { Runtime } from '../runtime/runtime.ts'
 type Begin = (peer: Peer, onEnd: (outcome: SyncOutcome) => void) => SyncHandle
 
 /**
- * Sessions that several networks share: a session compares all state anyway, so those joined in one step need only one with
- * each peer. It begins after that step.
+ * Sessions that several networks share: a session compares all state anyway, so those joined at once need only one with each
+ * peer. It begins when all that happens at this moment has happened.
  */
 export class JointSyncs {
   readonly #runtime: Runtime
@@ -31,7 +31,7 @@ export class JointSyncs {
     if (joint === undefined) {
       joint = new JointSync(peer)
       this.#waiting.set(peer.name, joint)
-      if (this.#waiting.size === 1) this.#runtime.defer(() => this.#beginAll())
+      if (this.#waiting.size === 1) this.#runtime.setTimer(0, () => this.#beginAll())
     }
     return joint.join(onEnd)
   }

@@ -94,10 +94,10 @@ export class LogExchange implements SyncExchange {
   }
 
   next(): Uint8Array | undefined {
-    if (!this.#begun && !this.#begin()) return undefined
+    this.#begin()
+    this.#tellRows()
     const waiting = this.#outbox.shift()
-    if (waiting !== undefined || this.#intake === undefined || !this.#heardRows || this.#sentEnd)
-      return waiting
+    if (waiting !== undefined || !this.#heardRows || this.#sentEnd) return waiting
     while (this.#stream === undefined) {
       const row = this.#theirRows[this.#answering++]
       if (row === undefined) {
@@ -110,11 +110,11 @@ export class LogExchange implements SyncExchange {
   }
 
   receive(frame: Reader): boolean {
-    if (this.#heardEnd) return false
     const type = frame.u8()
     if (type === LOG_FRAME.sums) return this.#hearSums(frame)
     if (type === LOG_FRAME.rows) return this.#hearRows(frame)
-    if (!this.#heardRows || this.#intake === undefined) return false
+    // All else answers our rows.
+    if (this.#intake === undefined || this.#heardEnd) return false
     switch (type) {
       case LOG_FRAME.header:
         return this.#hearHeader(frame, this.#intake)
@@ -134,29 +134,28 @@ export class LogExchange implements SyncExchange {
     }
   }
 
-  /** Begins to tell what this node has, when it is its turn. */
-  #begin(): boolean {
-    if (!this.#host.turns.mayAsk(this, this.#wake)) return false
+  #begin(): void {
+    if (this.#begun) return
     this.#begun = true
     if (this.#host.wantedCount >= SUMS_FROM) {
       this.#sums = this.#host.bucketSums()
       this.#outbox.push(sumsFrame(this.#sums))
     }
-    this.#tellRows()
-    return true
   }
 
-  /** Tells the rows once it is known which the other side needs. */
+  /** Tells the rows once it is known which the other side needs, and it is this exchange's turn. Answers wait for no turn. */
   #tellRows(): void {
     if (!this.#begun || this.#intake !== undefined) return
     const theirs = this.#theirSums
     const sums = this.#sums
     // Whoever begins with rows tells all of them, and needs all.
     if (sums !== undefined && theirs === undefined && this.#theirRows.length === 0 && !this.#heardRows) return
+    if (!this.#host.turns.mayAsk(this, this.#wake)) return
     const differs = (owner: string): boolean =>
       sums === undefined || theirs === undefined || sums[bucketOf(owner)] !== theirs[bucketOf(owner)]
     this.#intake = new LogIntake(this.#host.logs, this.#host.wanted().filter(differs))
     this.#outbox.push(...rowFrames(this.#intake.rows))
+    this.#host.turns.tookIn(this)
   }
 
   #openStream(row: VersionRow): void {

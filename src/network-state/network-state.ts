@@ -122,11 +122,16 @@ export class NetworkState {
     return { joined: networks.length, notSynced: networks.filter(({ synced }) => !synced).length }
   }
 
-  /** The built-in network's first, then the others', beginning with another one each time: a session takes a bounded number. */
+  /**
+   * The built-in network's first, then those being joined, then the others', beginning with another one each time: a session takes
+   * a bounded number.
+   */
   domains(): SyncDomain[] {
-    const networks = [...this.#replicas.values()].map((replica) => replica.domain)
-    const first = networks.length === 0 ? 0 : this.#runtime.randomUint32() % networks.length
-    return [this.builtIn.domain, ...networks.slice(first), ...networks.slice(0, first)]
+    const joining: SyncDomain[] = []
+    const open: SyncDomain[] = []
+    for (const { own, domain } of this.#replicas.values()) (own === undefined ? joining : open).push(domain)
+    const first = open.length === 0 ? 0 : this.#runtime.randomUint32() % open.length
+    return [this.builtIn.domain, ...joining, ...open.slice(first), ...open.slice(0, first)]
   }
 
   /** Opens this node's log in the built-in network, once what others remember of it has been read. */
@@ -159,8 +164,9 @@ export class NetworkState {
   }
 
   onEvent(event: EntryEvent): void {
-    if (event.network === BUILT_IN) this.builtIn.onEvent(event)
-    else this.#replicas.get(event.network)?.onEvent(event)
+    if (event.network === BUILT_IN) {
+      if (!this.#wasWithdrawn(event)) this.builtIn.onEvent(event)
+    } else this.#replicas.get(event.network)?.onEvent(event)
   }
 
   /** Whether more waits to be gossiped in a network than a few packets carry. */
@@ -331,6 +337,13 @@ export class NetworkState {
       replica.expectEpoch(owner, participation.epoch, participation.base)
     }
     replica.ownerChanged(owner)
+  }
+
+  /** Whether it is what still travels of the life of a member that has left: nothing of that is to come back. */
+  #wasWithdrawn({ owner, epoch }: EntryEvent): boolean {
+    const { owners } = this.#host
+    const last = owners.epoch(owner)
+    return owners.status(owner) === 'left' && last !== undefined && compareEpochs(epoch, last) <= 0
   }
 
   /** Both by the key of the network's participations. */

@@ -127,7 +127,10 @@ export class Network {
   }
 }
 
-function checkCodec(table: string, { encode, decode }: { readonly encode?: unknown; readonly decode?: unknown }): void {
+function checkCodec(
+  table: string,
+  { encode, decode }: { readonly encode?: unknown; readonly decode?: unknown },
+): void {
   if (typeof encode === 'function' && typeof decode === 'function') return
   const message = `The codec of table '${table}' must have the functions encode and decode.`
   throw new HearsayError('ERR_OPTION_INVALID', message)

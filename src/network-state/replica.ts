@@ -63,6 +63,8 @@ export interface ReplicaHost {
 const QUEUE_CAPACITY = 16_384
 /** News waiting, more than a few packets carry: deltas over streams are cheaper from here on. */
 const BACKLOG = 64
+/** Transmissions of what waits in a backlog: two rounds. */
+const BACKLOG_TRANSMISSIONS = 4
 const MISMATCH_INTERVAL_MS = 5_000
 const BUMPS_PER_MINUTE = 3
 /** How long a log may be ahead of the word that its owner takes part. */
@@ -186,18 +188,23 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
       if (this.#own.conflictsWith(epoch, item.seq)) this.bump(epoch)
       return
     }
+    const log = this.logs.get(owner)
+    const present = log !== undefined && sameEpoch(log.id, epoch)
     // Most events come several times.
-    const log = superseded.length === 0 ? this.logs.get(owner) : undefined
-    if (log !== undefined && sameEpoch(log.id, epoch) && log.knows(item.seq)) {
+    if (present && superseded.length === 0 && log.knows(item.seq)) {
       this.counts.duplicates++
       return
     }
-    if (owner !== this.#host.self && !(this.#takesPart(owner) && this.believes(owner, epoch))) {
+    const grounded = this.#takesPart(owner) && (present || this.believes(owner, epoch))
+    if (!grounded && owner !== this.#host.self) {
       this.counts.parked++
       this.parking.park(event)
       return
     }
-    switch (this.logs.apply(owner, epoch, base, item, superseded)) {
+    const result = present
+      ? log.applyLast(item, superseded)
+      : this.logs.apply(owner, epoch, base, item, superseded)
+    switch (result) {
       case 'new':
         this.counts.applied++
         this.#host.clock.witness(item.stamp)
@@ -224,7 +231,8 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     if (this.logs.get(owner) !== undefined) this.#digest.touch(owner)
     this.#peers = undefined
     this.view.ownerChanged(owner)
-    if (!this.#takesPart(owner)) return
+    // Asked without being kept: of most that become known nothing else ever comes.
+    if (!this.#host.takesPart(owner)) return
     for (const event of this.parking.release(owner)) this.onEvent(event)
     // A new peer may be the first to hear what has waited.
     if (this.queue.size > 0) this.#host.announce()
@@ -290,10 +298,10 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     return this.peers().length
   }
 
-  /** Of a backlog streams carry the most: one round of gossip is enough. */
+  /** Of a backlog streams carry the most. */
   transmitLimit(): number {
-    if (this.backlogged) return 1
-    return this.#host.retransmitMultiplier * Math.ceil(Math.log10(this.peers().length + 2))
+    const limit = this.#host.retransmitMultiplier * Math.ceil(Math.log10(this.peers().length + 2))
+    return this.backlogged ? Math.min(BACKLOG_TRANSMISSIONS, limit) : limit
   }
 
   pick(count: number, preferred: readonly Peer[]): Peer[] {

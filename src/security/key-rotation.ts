@@ -158,7 +158,7 @@ export class KeyRotation {
 
   /** A member is new, lists other keys than before, or has come to another verdict. */
   memberChanged(holder: KeyHolder): void {
-    if (this.#ring.listed.length > 1) this.#ring.sealFor(holder)
+    if (this.#ring.hasChoice) this.#ring.sealFor(holder)
     if (keyUnderWay(this.#ring.lattice) !== undefined) this.#lookSoon()
   }
 
@@ -211,7 +211,7 @@ export class KeyRotation {
 
   #reseal(): void {
     this.#ring.sealAlike()
-    if (this.#ring.listed.length > 1) for (const holder of this.#host.others()) this.#ring.sealFor(holder)
+    if (this.#ring.hasChoice) for (const holder of this.#host.others()) this.#ring.sealFor(holder)
   }
 
   #settleWaiters(): void {

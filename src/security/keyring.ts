@@ -86,6 +86,10 @@ export class Keyring {
     return [...this.#byId.keys()]
   }
 
+  get size(): number {
+    return this.#byId.size
+  }
+
   find(id: number): Subkeys | undefined {
     return this.#byId.get(id)
   }

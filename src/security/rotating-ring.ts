@@ -41,6 +41,11 @@ export class RotatingRing {
     return this.#listed
   }
 
+  /** Whether there is more than one key to seal with; those that are being retired count. */
+  get hasChoice(): boolean {
+    return this.#keyring.size > 1
+  }
+
   /** The keys on the ring, the one that seals first: copies of their bytes. */
   keys(): Uint8Array[] {
     return this.#listed.map((id) => this.#keyring.find(id)!.forKeeping().slice())

@@ -8,6 +8,10 @@ import { finish, mixBytes } from './mix.ts'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const EMPTY = new Uint8Array(0)
+/** Names read of late, by a hash of their bytes: ASCII alone. */
+const NAME_SLOTS = 4_096
+const LONGEST_NAME = 64
+const names: (string | undefined)[] = new Array<string | undefined>(NAME_SLOTS).fill(undefined)
 
 /** Length of a string in UTF-8, without encoding it. Lone surrogates count as the three bytes of U+FFFD. */
 export function utf8Length(text: string): number {
@@ -258,6 +262,36 @@ export class Reader {
       if (this.#bytes[i]! >= 0x80) return this.#decode(start)
     }
     return String.fromCharCode.apply(null, this.#bytes.subarray(start, this.#at) as unknown as number[])
+  }
+
+  /** As `string`, for what comes again and again: the same bytes mostly give the very same string. */
+  name(most: number): string {
+    const before = this.#at
+    const length = this.varint()
+    const start = this.#at
+    const end = start + length
+    if (length > LONGEST_NAME || length > most || end > this.#end) {
+      this.#at = this.#failed ? this.#end : before
+      return this.string(most)
+    }
+    const bytes = this.#bytes
+    let hash = length
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x0100_0193)
+    const slot = (hash ^ (hash >>> 15)) & (NAME_SLOTS - 1)
+    const known = names[slot]
+    if (known !== undefined && known.length === length) {
+      let i = 0
+      while (i < length && known.charCodeAt(i) === bytes[start + i]) i++
+      if (i === length) {
+        this.#at = end
+        return known
+      }
+    }
+    this.#at = before
+    const name = this.string(most)
+    // Only of ASCII are characters and bytes the same.
+    if (name.length === length) names[slot] = name
+    return name
   }
 
   skip(length: number): void {

@@ -68,7 +68,7 @@ export function writeItem(writer: Writer, item: EntryItem): Writer {
 /** Total: an ill-formed item fails the reader. The value is copied out of the packet. */
 export function readItem(reader: Reader): EntryItem {
   const seq = reader.varint()
-  const key = reader.string(MAX_ENTRY_KEY_BYTES)
+  const key = reader.name(MAX_ENTRY_KEY_BYTES)
   const stamp = reader.varint()
   const length = reader.varint()
   if (seq === 0 || stamp >= STAMP_LIMIT || !isEntryKey(key) || length > MAX_VALUE_BYTES + 1) reader.fail()
@@ -86,8 +86,8 @@ export function writeEntryEvent(writer: Writer, event: EntryEvent): Writer {
 /** Total. What is too large for some node to forward fails, too. */
 export function readEntryEvent(reader: Reader): EntryEvent {
   const start = reader.position
-  const network = reader.string(MAX_NAME_BYTES)
-  const owner = reader.string(MAX_NAME_BYTES)
+  const network = reader.name(MAX_NAME_BYTES)
+  const owner = reader.name(MAX_NAME_BYTES)
   const epoch = readEpoch(reader)
   const base = reader.varint()
   const item = readItem(reader)

@@ -18,6 +18,18 @@ describe('the entries of a host', () => {
     await hosts.allShow({ k: '2 of n2' })
   })
 
+  it('do not come back by what still travels of them when it has left', async () => {
+    const hosts = await Hosts.joined(4, 6)
+    for (let i = 0; i < 100; i++) hosts.table('n3').set(`k${i}`, '1')
+    await hosts.sim.settled(hosts.node('n3').leave())
+    await hosts.sim.advance(15_000)
+    for (const name of ['n0', 'n1', 'n2']) {
+      expect(hosts.table(name).claims('k0')).toEqual([])
+      // Of three hosts, in two networks.
+      expect(hosts.node(name).metrics()).toMatchObject({ 'entries.logs': 6, 'entries.parkedNow': 0 })
+    }
+  })
+
   it('vanish when it fails, and come back with it as they were', async () => {
     const hosts = await Hosts.joined(4, 2)
     hosts.table('n3').set('k', '1')

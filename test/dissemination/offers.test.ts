@@ -53,6 +53,22 @@ it('however often there are more news, rounds are told sixteen at once and four 
   expect(told.length).toBeGreaterThanOrEqual(seconds * 4)
 })
 
+it('beyond that none is under way, so that nothing waits for it', () => {
+  const { clock, offers, told } = setUp()
+  for (let i = 0; told.length < 16; i++) {
+    offers.begin(`domain ${i}`)
+    clock.run(10)
+  }
+  offers.stop()
+  offers.begin('x')
+  expect(offers.has('x')).toBe(false)
+  const before = told.length
+  clock.run(1_000)
+  expect(told).toHaveLength(before)
+  offers.begin('x')
+  expect(offers.has('x')).toBe(true)
+})
+
 it('what is forgotten is not told any more, and after a stop nothing is', () => {
   const { clock, offers, told } = setUp()
   for (const domain of ['x', 'y']) offers.begin(domain)

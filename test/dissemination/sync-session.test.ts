@@ -134,6 +134,18 @@ describe('a sync session', () => {
     )
   })
 
+  it('takes on all that is named to it, however much else the side has that is asked', () => {
+    const ours = [new SetDomain('x', ['1']), new SetDomain('y', ['2'])]
+    const others = Array.from({ length: 2_000 }, (_, i) => new SetDomain(`other ${i}`, []))
+    const theirs = [...others, new SetDomain('y', []), new SetDomain('x', [])]
+    const { initiator, responder, steps } = connect(ours, theirs)
+    steps.run(randomNumbers(1))
+    for (const { outcomes } of [initiator, responder]) {
+      expect(outcomes).toMatchObject([{ ok: true, common: ['x', 'y'] }])
+    }
+    expect(theirs.at(-1)!.items).toEqual(new Set(['1']))
+  })
+
   it('of sides that agree consists of two hellos', () => {
     const ours = [new SetDomain('x', ['1']), new SetDomain('y', ['2'])]
     const theirs = [new SetDomain('y', ['2']), new SetDomain('x', ['1'])]

@@ -51,11 +51,11 @@ beforeEach(() => {
   relay = new Relay(runtime, list, pings, dialogue, losses)
 })
 
-function help(address = list.get('x')!.address): void {
+function help(address = list.get('x')!.address, fromMember = true): void {
   const { id, record } = list.get('x')!
   const token = { high: 1, low: 2 }
   const target = { address, targetId: id, targetNonce: record.epoch.nonce }
-  relay.onRequest({ token, ...target, sourceId: list.get('a')!.id, budgetMs: BUDGET_MS }, ASKER)
+  relay.onRequest({ token, ...target, sourceId: list.get('a')!.id, budgetMs: BUDGET_MS }, ASKER, fromMember)
   clock.run(2 * BUDGET_MS)
   expect([pings.size, clock.waiting]).toEqual([0, 0])
 }
@@ -93,5 +93,12 @@ it('a helper that has got its answer pings no more', () => {
 it('an address that the helper does not know as that member’s is sent one packet for one, whatever is lost', () => {
   losePackets()
   help('10.8.8.8:1')
+  expect(sent.map(({ type }) => type)).toEqual([MESSAGE.ping, MESSAGE.nack])
+})
+
+it('whoever is not known to be where it asks from is helped with addresses of members only', () => {
+  help('10.8.8.8:1', false)
+  expect(sent).toEqual([])
+  help(list.get('x')!.address, false)
   expect(sent.map(({ type }) => type)).toEqual([MESSAGE.ping, MESSAGE.nack])
 })

@@ -36,9 +36,11 @@ test('few news are told to the end, whoever agrees', () => {
   expect(owner.replica.queue.size).toBe(10)
 })
 
-test('of a backlog each news is in one round of gossip only', () => {
-  const [owner] = scene(100)
+test('of a backlog each news is in two rounds of gossip only', () => {
+  const names = Array.from({ length: 12 }, (_, i) => `node ${i}`)
+  const [owner] = nodes(new TestClock(), ...names) as [ReplicaNode]
+  for (let i = 0; i < 100; i++) owner.set(`key ${i}`)
   const limit = owner.replica.transmitLimit()
   owner.takeNews()
-  expect([limit, owner.replica.transmitLimit()]).toEqual([1, 4])
+  expect([limit, owner.replica.transmitLimit()]).toEqual([4, 8])
 })

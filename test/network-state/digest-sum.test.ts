@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DigestSum } from '../../src/network-state/digest-sum.ts'
+import { bucketOf, LOG_BUCKETS } from '../../src/network-state/log-buckets.ts'
 import { LogSet } from '../../src/network-state/log-set.ts'
 import { Ranges } from '../../src/network-state/ranges.ts'
 import { set } from './oracle.ts'
@@ -25,7 +26,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 )
 
 describe('the sum of the hashes of logs', () => {
-  test('is at any time what walking all logs gives, whenever it was asked for before', () => {
+  test('is at any time, as a whole and by buckets, what walking all logs gives, whenever it was asked for before', () => {
     fc.assert(
       fc.property(fc.array(deed, { maxLength: 40 }), (deeds) => {
         const counting = new Set(OWNERS)
@@ -51,6 +52,9 @@ describe('the sum of the hashes of logs', () => {
           }
         }
         expect(sum.value).toEqual(logs.digest((owner) => counting.has(owner)))
+        const buckets = new Uint32Array(LOG_BUCKETS)
+        for (const owner of counting) buckets[bucketOf(owner)]! += logs.get(owner)?.hash.low ?? 0
+        expect(sum.buckets).toEqual(buckets)
       }),
       { numRuns: 1000 },
     )

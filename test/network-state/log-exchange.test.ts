@@ -263,8 +263,6 @@ describe('an exchange of logs', () => {
       sent += frame.length
       mine.receive(new Reader(frame))
     }
-    // The others come once the first one has begun to give.
-    for (let i = 0; i < 3; i++) step(sessions[0]!)
     for (let i = 0; sessions.some(({ mine }) => !mine.done) && i < 1_000; i++) sessions.forEach(step)
     for (const { pump } of sessions) pump()
     expect(sessions.every(({ mine, theirs }) => mine.done && theirs.done)).toBe(true)
@@ -272,22 +270,60 @@ describe('an exchange of logs', () => {
     expect(state(empty.logs.get('o'))).toBe(state(full[0]!.logs.get('o')))
     expect(sent).toBeLessThan(1.1 * exchange(full[0]!, new Host(['o'])).bytes)
   })
+
+  it('answers while it waits with its own questions, so that no circle of nodes waits', () => {
+    const [a, b] = [new Host(['o', 'p']), new Host(['o', 'p'])]
+    a.know('o', entries(100))
+    b.know('p', entries(100))
+    const other = {}
+    a.turns.tookIn(other)
+    let woken = false
+    const ours = new LogExchange(a, () => {
+      woken = true
+    })
+    const theirs = new LogExchange(b, () => {})
+    const run = (): void => {
+      for (;;) {
+        const frame = ours.next()
+        if (frame !== undefined) expect(theirs.receive(new Reader(frame))).toBe(true)
+        const answer = theirs.next()
+        if (answer !== undefined) expect(ours.receive(new Reader(answer))).toBe(true)
+        if (frame === undefined && answer === undefined) return
+      }
+    }
+    run()
+    expect([a.items, b.items]).toEqual([0, 100])
+    expect([ours.done, theirs.done, woken]).toEqual([false, false, false])
+    a.turns.over(other)
+    expect(woken).toBe(true)
+    run()
+    expect([ours.done, theirs.done]).toEqual([true, true])
+    expectEqual(a, b)
+  })
 })
 
 describe('an ill-formed exchange of logs ends:', () => {
+  it('an answer to what was not asked', () => {
+    const frames = [LOG_FRAME.header, LOG_FRAME.items, LOG_FRAME.alive, LOG_FRAME.commit, LOG_FRAME.end]
+    for (const type of frames) {
+      const exchange = new LogExchange(new Host(['o']), () => {})
+      expect(exchange.receive(new Reader(Uint8Array.of(type, 0, 0, 0)))).toBe(false)
+    }
+  })
+
   const rows = new Writer().u8(LOG_FRAME.rows).u8(1).varint(0).copy()
   const some = new Writer().u8(LOG_FRAME.rows).u8(0).varint(0).copy()
   const sums = new Uint8Array(1 + 4 * LOG_BUCKETS).fill(LOG_FRAME.sums, 0, 1)
   const end = Uint8Array.of(LOG_FRAME.end)
   it.each<[string, Uint8Array[]]>([
     ['an unknown frame', [Uint8Array.of(99)]],
-    ['items before the rows', [Uint8Array.of(LOG_FRAME.items, 0)]],
-    ['the end before the last of the rows', [some, end]],
+    ['rows after sums and the last of the rows', [sums, some, rows, some]],
     ['rows after the last of them', [rows, rows]],
     ['sums twice', [sums, sums]],
     ['sums after rows', [rows, sums]],
     ['cut sums', [sums.subarray(0, -1)]],
-    ['anything after the end', [rows, end, end]],
+    ['a second end', [rows, end, end]],
+    ['items after the end', [end, Uint8Array.of(LOG_FRAME.items, 0)]],
   ])('%s', (_, frames) => {
     const exchange = new LogExchange(new Host(['o']), () => {})
     exchange.next()

@@ -76,8 +76,11 @@ function replica(life: Life, acts: readonly Deed[], dels: number, limits = LOG_L
   return logs
 }
 
+/** That an epoch has begun is told apart from its log, by the owner's participation; nothing may have been written in it yet. */
 function merge(into: LogSet, from: LogSet): LogSet {
-  return receive(into, from.get('O'))
+  const log = from.get('O')
+  if (log !== undefined) into.logFor('O', log.id, log.base)
+  return receive(into, log)
 }
 
 function stateOf(logs: LogSet): string {

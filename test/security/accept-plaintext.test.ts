@@ -34,6 +34,20 @@ class World {
     network.table<string>('t').set(name, name)
   }
 
+  /** What came to nodes that could not open it. */
+  get misunderstood(): number {
+    let sum = 0
+    for (const node of this.nodes.values()) {
+      const {
+        'dropped.sealed': sealed,
+        'dropped.plaintext': plain,
+        'dropped.stream-sealed': stream,
+      } = node.metrics()
+      sum += sealed! + plain! + stream!
+    }
+    return sum
+  }
+
   /** Whether everyone holds everyone alive, and has everyone's entry. */
   get whole(): boolean {
     return [...this.nodes.values()].every((node) => {
@@ -56,8 +70,10 @@ describe('the way from no keys to keys', () => {
         const failed: string[] = []
         for (const node of world.nodes.values())
           node.on('member-failed', (member) => failed.push(member.name))
+        await world.sim.advance(1_000)
+        const before = world.misunderstood
         await world.sim.advance(10_000)
-        expect([world.whole, failed]).toEqual([true, []])
+        expect([world.whole, failed, world.misunderstood - before]).toEqual([true, [], 0])
       }
     }
     await world.sim.advance(5_000)

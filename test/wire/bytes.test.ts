@@ -34,6 +34,11 @@ const field = fc.oneof(
     write: (w: Writer) => w.string(value),
     read: (r: Reader) => r.string(300),
   })),
+  text(0, 300).map((value) => ({
+    value,
+    write: (w: Writer) => w.string(value),
+    read: (r: Reader) => r.name(300),
+  })),
 )
 
 /** All that can be asked of a reader. Numbers come first, so that their zeros can be told from empty bytes. */
@@ -46,6 +51,7 @@ const readings: readonly ((reader: Reader, length: number) => number | string | 
   (reader, length) => reader.raw(length),
   (reader, length) => reader.bytes(length),
   (reader, length) => reader.string(length),
+  (reader, length) => reader.name(length),
 ]
 
 describe('bytes', () => {
@@ -220,6 +226,29 @@ describe('a varint', () => {
       fc.property(varint, (value) => {
         expect(new Writer().varint(value).length).toBe(varintLength(value))
       }),
+    )
+  })
+})
+
+describe('a name', () => {
+  it('is read as a string is, whatever was read before: from good bytes, bad ones and too few', () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 8 }),
+      fc.array(fc.constantFrom(0, 0x61, 0xc3, 0xa9), { maxLength: 4 }).map((all) => Uint8Array.from(all)),
+      text(0, 70).map((value) => new TextEncoder().encode(value)),
+    )
+    const written = bytes.map((content) => new Writer().bytes(content).copy())
+    fc.assert(
+      fc.property(fc.array(fc.tuple(written, fc.nat(80), fc.nat(2)), { maxLength: 30 }), (all) => {
+        for (const [whole, most, missing] of all) {
+          const end = Math.max(0, whole.length - missing)
+          const name = new Reader(whole, 0, end)
+          const string = new Reader(whole, 0, end)
+          expect(name.name(most)).toBe(string.string(most))
+          expect([name.failed, name.position]).toEqual([string.failed, string.position])
+        }
+      }),
+      { numRuns: 1000 },
     )
   })
 })

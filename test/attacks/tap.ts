@@ -1,0 +1,103 @@
+import { NodeRuntime } from '../../src/runtime/node-runtime.ts'
+import type {
+  ByteStream,
+  Runtime,
+  StreamHandlers,
+  Timer,
+  Transport,
+  TransportHandlers,
+} from '../../src/runtime/runtime.ts'
+
+export interface SentPacket {
+  readonly to: string
+  readonly bytes: Uint8Array
+}
+
+/** What the side that connected has written. */
+export interface SentStream {
+  readonly to: string
+  readonly chunks: Uint8Array[]
+}
+
+const MOST_PACKETS = 4_000
+const MOST_STREAMS = 100
+
+/** A node's real sockets with somebody on the wire, who records what leaves, may hold it back, and forges sources. */
+export class Tap implements Runtime {
+  readonly #real = new NodeRuntime()
+  #handlers: TransportHandlers | undefined
+  readonly packets: SentPacket[] = []
+  readonly streams: SentStream[] = []
+  /** Sees each packet that is sent; true keeps it from arriving. */
+  withholds: (packet: SentPacket) => boolean = () => false
+
+  /** Puts a packet into the socket, as if from an address. */
+  inject(packet: Uint8Array, from: string): void {
+    this.#handlers?.onPacket(packet.slice(), from)
+  }
+
+  sentTo(address: string): Uint8Array[] {
+    return this.packets.filter(({ to }) => to === address).map(({ bytes }) => bytes)
+  }
+
+  async listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
+    const transport = await this.#real.listen(bind, handlers)
+    this.#handlers = handlers
+    return {
+      address: transport.address,
+      send: (to, bytes) => {
+        const packet = { to, bytes: bytes.slice() }
+        if (this.packets.push(packet) > MOST_PACKETS) this.packets.shift()
+        if (!this.withholds(packet)) transport.send(to, bytes)
+      },
+      connect: (to, streamHandlers) => this.#connect(transport, to, streamHandlers),
+      close: () => {
+        this.#handlers = undefined
+        return transport.close()
+      },
+    }
+  }
+
+  #connect(transport: Transport, to: string, handlers: StreamHandlers): ByteStream {
+    const sent: SentStream = { to, chunks: [] }
+    if (this.streams.push(sent) > MOST_STREAMS) this.streams.shift()
+    const stream = transport.connect(to, handlers)
+    return {
+      remoteAddress: to,
+      write(bytes) {
+        sent.chunks.push(bytes.slice())
+        return stream.write(bytes)
+      },
+      end: () => stream.end(),
+      destroy: () => stream.destroy(),
+    }
+  }
+
+  now(): number {
+    return this.#real.now()
+  }
+  wallClock(): number {
+    return this.#real.wallClock()
+  }
+  setTimer(delayMs: number, callback: () => void): Timer {
+    return this.#real.setTimer(delayMs, callback)
+  }
+  defer(callback: () => void): void {
+    this.#real.defer(callback)
+  }
+  afterPendingIo(callback: () => void): void {
+    this.#real.afterPendingIo(callback)
+  }
+  randomUint32(): number {
+    return this.#real.randomUint32()
+  }
+  fillRandom(bytes: Uint8Array): void {
+    this.#real.fillRandom(bytes)
+  }
+  resolve(host: string): Promise<string[]> {
+    return this.#real.resolve(host)
+  }
+  localAddresses(): readonly string[] {
+    return this.#real.localAddresses()
+  }
+}
