@@ -2,7 +2,9 @@ import { type AntiEntropy, STREAM_SYNC } from './dissemination/anti-entropy.ts'
 import type { Membership } from './membership/membership.ts'
 import { answerByStream, STREAM_PING } from './membership/stream-ping.ts'
 import type { NetworkState } from './network-state/network-state.ts'
+import type { ProvenSessions } from './proven-sessions.ts'
 import type { FrameHandlers, FrameStream } from './security/frames.ts'
+import type { SessionId } from './security/nonces.ts'
 import type { Reader } from './wire/bytes.ts'
 import { readEntryEvent } from './wire/entry-event.ts'
 import { readMemberRecord } from './wire/member-record.ts'
@@ -22,23 +24,31 @@ export class Inbound {
   readonly #membership: Membership
   readonly #networkState: NetworkState
   readonly #antiEntropy: AntiEntropy
+  readonly #sessions: ProvenSessions
   #closed = false
   /** Packets that were opened and yet not well-formed to their end. */
   malformed = 0
 
-  constructor(membership: Membership, networkState: NetworkState, antiEntropy: AntiEntropy) {
+  constructor(
+    membership: Membership,
+    networkState: NetworkState,
+    antiEntropy: AntiEntropy,
+    sessions: ProvenSessions,
+  ) {
     this.#membership = membership
     this.#networkState = networkState
     this.#antiEntropy = antiEntropy
+    this.#sessions = sessions
   }
 
   close(): void {
     this.#closed = true
   }
 
-  onPacket(body: Uint8Array, from: string): void {
+  onPacket(body: Uint8Array, from: string, session?: SessionId): void {
     if (this.#closed) return
-    if (!readMessages(body, (type, payload) => this.#onMessage(type, payload, from))) this.malformed++
+    if (!readMessages(body, (type, payload) => this.#onMessage(type, payload, from, session)))
+      this.malformed++
   }
 
   /** The first frame of a stream says what it is for. */
@@ -72,7 +82,7 @@ export class Inbound {
   }
 
   /** False for a message that is ill-formed; what came before it in the packet counts. */
-  #onMessage(type: number, payload: Reader, from: string): boolean {
+  #onMessage(type: number, payload: Reader, from: string, session: SessionId | undefined): boolean {
     switch (type) {
       case MESSAGE.ping: {
         const ping = readPing(payload)
@@ -81,7 +91,9 @@ export class Inbound {
       }
       case MESSAGE.ack: {
         const ack = readAck(payload)
-        if (!payload.failed) this.#membership.onAck(ack, from)
+        if (payload.failed) break
+        const member = this.#membership.onAck(ack, from)
+        if (member !== undefined && session !== undefined) this.#sessions.answered(member, session)
         break
       }
       case MESSAGE.indirectPing: {
@@ -100,8 +112,9 @@ export class Inbound {
         break
       }
       case MESSAGE.entry: {
+        const encoded = payload.rest()
         const event = readEntryEvent(payload)
-        if (!payload.failed) this.#networkState.onEvent(event)
+        if (!payload.failed) this.#networkState.onEvent(event, encoded)
         break
       }
       case MESSAGE.offer: {

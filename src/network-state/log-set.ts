@@ -93,7 +93,7 @@ export class LogSet {
     })
     this.#logs.set(owner, log)
     this.#hashChanged?.(owner)
-    for (const key of keys) this.#listener?.(log, key)
+    for (const key of keys) this.#listener?.(log, key, 'presence')
     return log
   }
 
@@ -104,7 +104,7 @@ export class LogSet {
     this.#logs.delete(owner)
     this.#hashChanged?.(owner)
     const before = log.retire()
-    if (this.#listener !== undefined) for (const key of before.keys()) this.#listener(log, key)
+    if (this.#listener !== undefined) for (const key of before.keys()) this.#listener(log, key, 'presence')
     return true
   }
 

@@ -163,10 +163,11 @@ export class NetworkState {
     for (const replica of this.replicas()) replica.disown()
   }
 
-  onEvent(event: EntryEvent): void {
+  /** `encoded`: the event's message as it came; a view of the packet will do. */
+  onEvent(event: EntryEvent, encoded?: Uint8Array): void {
     if (event.network === BUILT_IN) {
-      if (!this.#wasWithdrawn(event)) this.builtIn.onEvent(event)
-    } else this.#replicas.get(event.network)?.onEvent(event)
+      if (!this.#wasWithdrawn(event)) this.builtIn.onEvent(event, encoded)
+    } else this.#replicas.get(event.network)?.onEvent(event, encoded)
   }
 
   /** Whether more waits to be gossiped in a network than a few packets carry. */

@@ -12,7 +12,10 @@ export type Item = EntryItem
  * Called when the entry that counts for `key` in a log may have changed, once the log is consistent again and in the
  * same synchronous step. Must not write to logs.
  */
-export type EntryListener = (log: OwnerLog, key: string) => void
+export type EntryListener = (log: OwnerLog, key: string, change: EntryChange) => void
+
+/** `value`: there was an entry of that key before, and there is one now. `presence`: perhaps not so. */
+export type EntryChange = 'value' | 'presence'
 
 /** `refused`: as if it had been lost on the way. A later transfer brings it. */
 export type ApplyResult = 'new' | 'duplicate' | 'refused'
@@ -197,10 +200,10 @@ export class OwnerLog implements LogState {
   apply(item: Item, maxRanges: number = this.limits.ranges): ApplyResult {
     if (this.knows(item.seq)) return 'duplicate'
     if (!this.#hasRoomFor(item, maxRanges)) return 'refused'
-    const changed = this.#put(item)
+    const change = this.#put(item)
     this.#learn(item.seq)
     const dropped = this.#takeShadow(this.base)
-    if (changed) this.#listener?.(this, item.key)
+    if (change !== undefined) this.#listener?.(this, item.key, change)
     if (dropped !== undefined) this.#notify(dropped.keys())
     return 'new'
   }
@@ -228,7 +231,7 @@ export class OwnerLog implements LogState {
     if (joined.size > this.limits.joinedRanges || tombs > this.limits.joinedTombs) return false
 
     const changed: string[] = []
-    for (const item of adopted) if (this.#put(item)) changed.push(item.key)
+    for (const item of adopted) if (this.#put(item) !== undefined) changed.push(item.key)
     if (alive !== undefined && contiguous > this.#contiguous) this.#sweep(contiguous, alive, changed)
     this.#contiguous = line
     this.#ranges = joined
@@ -265,17 +268,18 @@ export class OwnerLog implements LogState {
     return item.value !== undefined || this.tombs.size < this.limits.tombs || this.tombs.has(item.key)
   }
 
-  /** Gives an operation its effect, unless a later one is known; whether it had any. */
-  #put(item: Item): boolean {
+  /** Gives an operation its effect, unless a later one is known; tells what it was. */
+  #put(item: Item): EntryChange | undefined {
     const { seq, key } = item
     this.#live ??= new Map()
-    const present = this.#live.get(key) ?? this.#tombs?.get(key)
-    if (present !== undefined && present.seq >= seq) return false
-    this.#shadow?.delete(key)
+    const live = this.#live.get(key)
+    const present = live ?? this.#tombs?.get(key)
+    if (present !== undefined && present.seq >= seq) return undefined
+    const shadowed = this.#shadow?.delete(key) ?? false
     if (item.value !== undefined) {
       this.#live.set(key, new StoredItem(item, item.value))
       this.#tombs?.delete(key)
-      return true
+      return live !== undefined || shadowed ? 'value' : 'presence'
     }
     this.#live.delete(key)
     if (seq === this.#contiguous + 1) {
@@ -285,7 +289,7 @@ export class OwnerLog implements LogState {
       this.#tombs.set(key, item)
       if (seq < this.#lowestTomb) this.#lowestTomb = seq
     }
-    return true
+    return 'presence'
   }
 
   #learn(seq: number): void {
@@ -364,7 +368,7 @@ export class OwnerLog implements LogState {
 
   #notify(keys: Iterable<string>): void {
     const listener = this.#listener
-    if (listener !== undefined) for (const key of keys) listener(this, key)
+    if (listener !== undefined) for (const key of keys) listener(this, key, 'presence')
   }
 
   #dropHash(): void {

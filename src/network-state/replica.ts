@@ -14,6 +14,7 @@ import {
   writeEntryEvent,
 } from '../wire/entry-event.ts'
 import { compareEpochs, type EpochId, sameEpoch } from '../wire/epoch.ts'
+import { MAX_ENTRY_BYTES } from '../wire/limits.ts'
 import { beginMessage, endMessage, MESSAGE, MESSAGE_HEADER_BYTES } from '../wire/messages.ts'
 import { hashString } from '../wire/mix.ts'
 import { Agreement } from './agreement.ts'
@@ -108,8 +109,9 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
     this.turns = new IntakeTurns(host.runtime)
     this.parking = new Parking(host.runtime, host.parking)
     this.logs = new LogSet({
-      listener: (log, key) => {
-        this.view.entryChanged(log.owner, key)
+      listener: (log, key, change) => {
+        if (change === 'presence') this.view.entryChanged(log.owner, key)
+        else this.view.valueChanged(key)
         host.entryChanged(log.owner, key)
       },
       hashChanged: (owner) => this.#digest.touch(owner),
@@ -182,7 +184,8 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
 
   // What comes from others
 
-  onEvent(event: EntryEvent): void {
+  /** `encoded`: the event's message as it came, which is passed on so. */
+  onEvent(event: EntryEvent, encoded?: Uint8Array): void {
     const { owner, epoch, base, item, superseded } = event
     if (owner === this.#host.self && this.#own !== undefined) {
       if (this.#own.conflictsWith(epoch, item.seq)) this.bump(epoch)
@@ -208,7 +211,7 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
       case 'new':
         this.counts.applied++
         this.#host.clock.witness(item.stamp)
-        this.#spread(event)
+        this.#spread(event, encoded)
         if (base > 0) this.#awaitSnapshots()
         break
       case 'duplicate':
@@ -415,13 +418,15 @@ export class Replica implements NewsSource, ViewSource, LogExchangeHost {
   }
 
   /** News take the place of what waits on the same key, and stand for it. */
-  #spread(event: EntryEvent): void {
+  #spread(event: EntryEvent, encoded?: Uint8Array): void {
     const key = `${event.owner}\u0000${event.item.key}`
     const waiting = this.queue.waiting(key)
-    const news = waiting === undefined ? event : superseding(decodeEvent(waiting), event)
     const writer = this.#encoder.reset()
     const start = beginMessage(writer, MESSAGE.entry)
-    writeEntryEvent(writer, news)
+    // With all that a later version may have written behind what is known here, as long as it fits packets.
+    if (waiting === undefined && encoded !== undefined && encoded.length <= MAX_ENTRY_BYTES)
+      writer.raw(encoded)
+    else writeEntryEvent(writer, waiting === undefined ? event : superseding(decodeEvent(waiting), event))
     endMessage(writer, start)
     // Of what many streams carry, one round of gossip is enough.
     this.queue.put(key, this.#pool.copy(writer.view()), this.offering ? 1 : Number.POSITIVE_INFINITY)

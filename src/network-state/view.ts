@@ -42,6 +42,11 @@ export class View {
     this.#notify(table, key)
   }
 
+  /** As `entryChanged`, where the owner had an entry of that key before and has one now. */
+  valueChanged(key: string): void {
+    if (this.#watchers.size > 0) this.#notify(this.#tableOf(key), key)
+  }
+
   /** An owner's entries became visible, hidden, or of another rank. */
   ownerChanged(owner: string): void {
     if (this.#watchers.size === 0) return

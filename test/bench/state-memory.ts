@@ -110,7 +110,7 @@ class Receiver {
   }
 
   receive(message: Uint8Array): void {
-    this.state.onEvent(readEntryEvent(new Reader(message)))
+    this.state.onEvent(readEntryEvent(new Reader(message)), message)
   }
 
   /** As after a while: everything was passed on. */
@@ -158,8 +158,8 @@ export async function microsecondsPerEvent(holding: Holding, rounds = 3): Promis
     return timed(messages, (message) => receiver.receive(message), receiver)
   })
   const applied = await eventCost(holding, rounds, (receiver, messages) => {
-    const events = messages.map((message) => readEntryEvent(new Reader(message)))
-    return timed(events, (event) => receiver.state.onEvent(event), receiver)
+    const events = messages.map((message) => ({ message, event: readEntryEvent(new Reader(message)) }))
+    return timed(events, ({ event, message }) => receiver.state.onEvent(event, message), receiver)
   })
   return { events: holding.owners * holding.entriesEach * rounds, decodedAndApplied, applied }
 }
