@@ -24,6 +24,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from './options.ts'
+import { ProvenSessions } from './proven-sessions.ts'
 import { parseAddress } from './runtime/address.ts'
 import { NodeRuntime } from './runtime/node-runtime.ts'
 import { ScopedRuntime } from './runtime/scoped-runtime.ts'
@@ -56,6 +57,7 @@ export class Cluster {
   readonly #topology: Topology
   readonly #joining: Joining
   readonly #inbound: Inbound
+  readonly #sessions: ProvenSessions
   #state: State = 'starting'
   #twin: MemberRecord | undefined
   #closing: Promise<void> | undefined
@@ -99,6 +101,7 @@ export class Cluster {
     // Nobody has to listen.
     this.closed.catch(() => {})
     this.#events = new EventQueue(runtime)
+    this.#sessions = new ProvenSessions(transport)
     this.#topology = new Topology(() => runtime.randomUint32())
     this.#gossip = new Gossip(runtime, options, (to, body) => transport.send(to, body))
     this.#antiEntropy = new AntiEntropy(runtime, options, {
@@ -136,6 +139,7 @@ export class Cluster {
       forgotten: (member) => {
         this.#topology.forget(member.name)
         this.#keys.forgotten(member)
+        this.#sessions.gone(member.name)
         this.#networkState.ownerForgotten(member.name)
       },
       isolationChanged: (isolated) => {
@@ -181,7 +185,7 @@ export class Cluster {
         ),
       checkName,
     })
-    this.#inbound = new Inbound(this.#membership, this.#networkState, this.#antiEntropy)
+    this.#inbound = new Inbound(this.#membership, this.#networkState, this.#antiEntropy, this.#sessions)
     this.#joining = new Joining(runtime, options, {
       isSelf: (address) => address === this.#membership.self.address || address === transport.address,
       sync: (address, onEnd) => this.#sync(address, onEnd),
@@ -381,7 +385,7 @@ export class Cluster {
     const inbound = this.#inbound
     const drops = new DropWarnings(this.#runtime, this.#events, this.#membership.members)
     return {
-      onPacket: (body, from) => inbound.onPacket(body, from),
+      onPacket: (body, from, session) => inbound.onPacket(body, from, session),
       onStream: (stream) => inbound.onStream(stream),
       onFault: (cause) => this.#onFault(cause),
       onDrop: (cause, from) => drops.note(cause, from),
@@ -398,6 +402,7 @@ export class Cluster {
   #verdictChanged(member: Member): void {
     this.#networkState.ownerChanged(member.name)
     this.#keys.memberChanged(member)
+    if (!member.live) this.#sessions.gone(member.name)
     if (member.verdict === 'failed') this.#joining.lost()
   }
 

@@ -296,12 +296,14 @@ export class Membership implements NewsSource {
     if (source?.live) this.#compare(ping.members, ping.digests, source)
   }
 
-  onAck(ack: Ack, from: string): void {
-    if (!this.#pings.acked(ack, from)) return
+  /** Tells which member has answered, if it was a question of this node's. */
+  onAck(ack: Ack, from: string): Member | undefined {
+    if (!this.#pings.acked(ack, from)) return undefined
     this.verdicts.examiner.sighted()
     const source = this.#heard(ack.sourceId)
     if (source?.isAt(from) === false) source.answersFrom = from
     if (source?.live) this.#compare(ack.members, ack.digests, source)
+    return source
   }
 
   onIndirectPing(request: IndirectPing, from: string): void {

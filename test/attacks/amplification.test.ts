@@ -17,6 +17,8 @@ import { Siege, sleep, until } from './siege.ts'
 
 /** Nobody's: packets to it are seen leaving, and leave no further. */
 const STRANGER = '127.0.0.1:9'
+/** Where packets of a member come from that says to be elsewhere. */
+const ALIAS = '127.0.0.1:10'
 const BUDGET_MS = 20
 const token = { high: 1, low: 2 }
 
@@ -187,5 +189,19 @@ describe('a member that is where it says', () => {
     const packet = seal(ping)
     target.tap.inject(packet, peer.cluster.self.address)
     expect(target.tap.packets[before]!.bytes.length).toBeGreaterThan(packet.length)
+  })
+
+  it('is where it has answered a question from, too', async () => {
+    const { target, peer } = siege
+    const { address } = target.cluster.self
+    target.tap.withholds = ({ to }) => to === STRANGER || to === ALIAS
+    peer.tap.withholds = ({ to, bytes }) => {
+      if (to === address) queueMicrotask(() => target.tap.inject(bytes, ALIAS))
+      return to === address
+    }
+    await until(() => {
+      target.cluster.setMetadata(new Uint8Array(512))
+      return target.tap.sentTo(ALIAS).some(({ length }) => length > 512)
+    })
   })
 })

@@ -7,6 +7,7 @@ let siege: Siege
 
 beforeAll(async () => {
   siege = await Siege.begin()
+  for (const attack of ATTACKS) attack.begin?.(siege)
 })
 
 afterAll(() => siege.close())

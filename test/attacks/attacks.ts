@@ -2,14 +2,25 @@ import { createServer } from 'node:net'
 import { generateKey } from '../../src/index.ts'
 import { PlainPackets } from '../../src/security/plain-packets.ts'
 import { farewellOf, sealer } from './sealing.ts'
-import { type Attack, type Siege, sleep, until } from './siege.ts'
+import { type Attack, type Caller, type Siege, sleep, until } from './siege.ts'
 
 /** Version, kind, key id and nonce of a sealed packet. */
 const HEADER_BYTES = 22
+/** More than `MAX_SESSIONS` without those that are kept. */
+const FORMER_LIVES = 5_000
+/** How often what was recorded is said again. */
+const TIMES = 20
 const HALF_OPEN_STREAMS = 1_000
+/** The length of a hello, and what never becomes one in time. */
+const DRIPPING = Buffer.of(0, 0, 0, 70, ...new Uint8Array(70))
+const DRIP_MS = 100
 const JUNK_PER_SECOND = 20_000
 const JUNK_MS = 1_000
 const JUNK_TICK_MS = 10
+
+/** What an attack has laid by until its turn comes. */
+const pasts = new WeakMap<Siege, Uint8Array[]>()
+const drips = new WeakMap<Siege, Caller>()
 
 /** Packets of the peer to the target, sealed and received. */
 function recorded({ peer, target }: Siege): Uint8Array[] {
@@ -34,15 +45,18 @@ const replays: readonly Attack[] = [
   {
     name: 'recorded packets, again, from the address of their sender',
     causes: ['replayed'],
-    run: async (siege) =>
-      each(recorded(siege), (packet) => siege.target.tap.inject(packet, siege.peer.cluster.self.address)),
+    run: async (siege) => {
+      const packets = Array.from({ length: TIMES }, () => recorded(siege)).flat()
+      return each(packets, (packet) => siege.target.tap.inject(packet, siege.peer.cluster.self.address))
+    },
   },
   {
     name: 'recorded packets, again, from another address',
     causes: ['replayed'],
     run: async (siege) => {
       const { address } = siege.target.cluster.self
-      return each(recorded(siege).slice(-200), (packet) => siege.adversary.send(packet, address))
+      const packets = Array.from({ length: TIMES }, () => recorded(siege).slice(-20)).flat()
+      return each(packets, (packet) => siege.adversary.send(packet, address))
     },
   },
   {
@@ -63,14 +77,12 @@ const replays: readonly Attack[] = [
       const past = siege.nodes.flatMap(({ tap }) => tap.packets.map(({ bytes }) => bytes))
       siege.nodes.pop()
       await former.cluster.close()
-      const reborn = await siege.start('reborn', former.cluster.self.address)
-      pastOf.set(siege, past)
-      siege.nodes.splice(siege.nodes.indexOf(reborn), 1)
-      siege.nodes.push(reborn)
+      await siege.start('reborn', former.cluster.self.address)
+      pasts.set(siege, past)
     },
     run: async (siege) => {
       const reborn = siege.nodes.at(-1)!
-      return each(pastOf.get(siege)!, (packet) => reborn.tap.inject(packet, siege.adversary.address))
+      return each(pasts.get(siege)!, (packet) => reborn.tap.inject(packet, siege.adversary.address))
     },
   },
   {
@@ -87,6 +99,22 @@ const replays: readonly Attack[] = [
     },
   },
   {
+    name: 'packets of more former lives than a node remembers, then those of the present ones',
+    causes: ['replayed'],
+    run: async (siege) => {
+      const { target, peer, adversary } = siege
+      const { epoch } = peer.cluster.self
+      const former = farewellOf({ ...peer.cluster.self, epoch: { ...epoch, time: 1 } })
+      const seal = await sealer(siege.key, siege.label)
+      const present = recorded(siege)
+      for (let life = 0; life < FORMER_LIVES; life++) {
+        target.tap.inject(seal(former), adversary.address)
+        seal.renew()
+      }
+      return each(present, (packet) => target.tap.inject(packet, adversary.address))
+    },
+  },
+  {
     name: "a node's own packets back to it",
     causes: ['reflected'],
     run: async ({ target, peer }) =>
@@ -96,8 +124,6 @@ const replays: readonly Attack[] = [
       ),
   },
 ]
-
-const pastOf = new WeakMap<Siege, Uint8Array[]>()
 
 const alterations: readonly Attack[] = [
   {
@@ -236,6 +262,7 @@ const streams: readonly Attack[] = [
   {
     name: 'a recorded stream to a node that has just started anew',
     causes: [],
+    elsewhere: '1 `stream-forged` there',
     run: async (siege) => {
       const chunks = await recordedStream(siege)
       const reborn = siege.nodes.at(-1)!
@@ -273,19 +300,34 @@ const streams: readonly Attack[] = [
     },
   },
   {
-    name: 'half-open streams in great number, and one that drips; then a member comes',
+    name: 'a stream that drips, a byte at a time',
+    causes: [],
+    elsewhere: '1 `stream-timeout` at another node',
+    begin: (siege) => {
+      const caller = siege.adversary.connect(siege.peer.cluster.self.address)
+      drips.set(siege, caller)
+      let at = 0
+      const drip = setInterval(() => {
+        if (caller.closed) clearInterval(drip)
+        else caller.socket.write(DRIPPING.subarray(at, ++at))
+      }, DRIP_MS)
+    },
+    run: async (siege) => {
+      const caller = drips.get(siege)!
+      await until(() => caller.closed)
+      if (caller.heard > 0) throw new Error('it was answered')
+      if (siege.peer.cluster.metrics()['dropped.stream-timeout'] !== 1)
+        throw new Error('it was not cut for its time')
+      return 1
+    },
+  },
+  {
+    name: 'half-open streams in great number; then a member comes',
     causes: ['stream-limit'],
     least: HALF_OPEN_STREAMS / 2,
     run: async (siege) => {
       const { address } = siege.target.cluster.self
       const hello = (await recordedStream(siege))[0]!
-      const drip = siege.adversary.connect(address)
-      const dripping = (async () => {
-        for (let at = 0; !drip.closed; at++) {
-          drip.socket.write(hello.subarray(at % hello.length, (at % hello.length) + 1))
-          await sleep(100)
-        }
-      })()
       const callers = Array.from({ length: HALF_OPEN_STREAMS }, (_, i) =>
         siege.adversary.connect(address, i % 2 === 0 ? [] : [hello.subarray(0, 40)]),
       )
@@ -294,8 +336,7 @@ const streams: readonly Attack[] = [
       if ((await cluster.join([address])) !== 1) throw new Error('no stream of a member came through')
       siege.adversary.hangUp()
       await until(() => callers.every(({ closed }) => closed))
-      await dripping
-      return HALF_OPEN_STREAMS + 1
+      return HALF_OPEN_STREAMS
     },
   },
 ]
@@ -330,4 +371,4 @@ const floods: readonly Attack[] = [
 ]
 
 /** In this order: some go on with what the ones before have left. */
-export const ATTACKS: readonly Attack[] = [...replays, ...alterations, ...outsiders, ...streams, ...floods]
+export const ATTACKS: readonly Attack[] = [...alterations, ...outsiders, ...replays, ...streams, ...floods]

@@ -8,13 +8,19 @@ import { Writer } from '../../src/wire/bytes.ts'
 import { writeMemberRecord } from '../../src/wire/member-record.ts'
 import { beginMessage, endMessage, MESSAGE } from '../../src/wire/messages.ts'
 
+export interface Sealer {
+  (body: Uint8Array): Uint8Array
+  /** Goes on as another process would: in another session. */
+  renew(): void
+}
+
 /** Seals packets in a session of its own, as a node with this key and label would. */
-export async function sealer(key: Uint8Array, label: string): Promise<(body: Uint8Array) => Uint8Array> {
+export async function sealer(key: Uint8Array, label: string): Promise<Sealer> {
   const sodium = await loadSodium()
   const runtime = new NodeRuntime()
   const nonces = new NonceSource((bytes) => runtime.fillRandom(bytes))
   const packets = new SealedPackets(sodium, new Keyring(sodium, [key]), label, nonces)
-  return (body) => packets.seal(body)
+  return Object.assign((body: Uint8Array) => packets.seal(body), { renew: () => packets.renewNonce() })
 }
 
 /** One message, its type and length in front. */

@@ -6,7 +6,7 @@ import { Tap } from './tap.ts'
 
 /** Brisk probes that no scheduling delay of a busy machine turns into a suspicion. */
 const TIMING = {
-  probeIntervalMs: 100,
+  probeIntervalMs: 50,
   probeTimeoutMs: 800,
   indirectTimeoutMs: 4_000,
   gossipIntervalMs: 50,
@@ -37,8 +37,13 @@ export interface Attack {
   readonly name: string
   /** Causes under which the target counts it; none where it is to be taken and yet do nothing. */
   readonly causes: readonly string[]
+  /** What comes of it where the target itself counts nothing. Default: it is taken as late or old, and nothing comes of it. */
+  readonly elsewhere?: string
   /** Where not each attempt can be seen, as sockets lose what is too much: how many must be. */
   readonly least?: number
+  /** For what takes its time: called long before all else. */
+  begin?(siege: Siege): void
+  /** Changes the cluster for it. */
   prepare?(siege: Siege): Promise<void>
   /** Resolves with how many attempts there were. */
   run(siege: Siege): Promise<number>

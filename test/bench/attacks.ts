@@ -4,6 +4,7 @@ import { Siege } from '../attacks/siege.ts'
 
 /** What an adversary without the key can do to a cluster on real sockets, and what comes of it. Usage: `npm run attacks`. */
 const siege = await Siege.begin()
+for (const attack of ATTACKS) attack.begin?.(siege)
 let disturbed = 0
 stdout.write('| attack | tried | dropped, by cause | disturbed |\n|---|---|---|---|\n')
 for (const attack of ATTACKS) {
@@ -11,7 +12,7 @@ for (const attack of ATTACKS) {
   const dropped = Object.entries(outcome.dropped).map(([cause, count]) => `${count} \`${cause}\``)
   const harm = outcome.disturbed.join('; ') || 'nothing'
   stdout.write(
-    `| ${attack.name} | ${outcome.tried} | ${dropped.join(', ') || 'taken, and nothing came of it'} | ${harm} |\n`,
+    `| ${attack.name} | ${outcome.tried} | ${dropped.join(', ') || attack.elsewhere || 'taken as late or old'} | ${harm} |\n`,
   )
   disturbed += outcome.disturbed.length
 }
