@@ -1,4 +1,6 @@
 import { cpuUsage, memoryUsage } from 'node:process'
+import { DigestSum } from '../../src/network-state/digest-sum.ts'
+import { LogSet } from '../../src/network-state/log-set.ts'
 import { NetworkState } from '../../src/network-state/network-state.ts'
 import type { OwnerStatus } from '../../src/network-state/owners.ts'
 import {
@@ -7,6 +9,7 @@ import {
   type Participation,
   participationKey,
 } from '../../src/network-state/participation.ts'
+import { View } from '../../src/network-state/view.ts'
 import { Reader, Writer } from '../../src/wire/bytes.ts'
 import {
   type EntryEvent,
@@ -41,11 +44,15 @@ export interface Footprint {
   readonly payloadBytes: number
 }
 
-/** Microseconds a remote event costs on average, from the message's bytes on and without decoding them. */
+/** Microseconds a remote event costs on average. */
 export interface EventCost {
   readonly events: number
-  readonly decodedAndApplied: number
+  /** In the state itself: log, table index, digest. */
   readonly applied: number
+  /** By the whole way of an event that was decoded: whether it may be believed, applying it, and queueing it for others. */
+  readonly takenIn: number
+  /** From the message's bytes on. */
+  readonly decodedAndTakenIn: number
 }
 
 /** A node's network state, alone in the world but for owners of whom it is told. */
@@ -131,6 +138,33 @@ class Receiver {
   }
 }
 
+/** The state of a network as a `Replica` puts it together, without anybody to hear of it. */
+class BareState {
+  readonly #logs: LogSet
+  readonly digest: DigestSum
+
+  constructor() {
+    const view = new View({
+      entry: (owner, key) => this.#logs.get(owner)?.entry(key),
+      keysOf: () => [],
+      visible: () => true,
+      reachable: () => true,
+    })
+    this.#logs = new LogSet({
+      listener: ({ owner }, key, change) => {
+        if (change === 'presence') view.entryChanged(owner, key)
+        else view.valueChanged(key)
+      },
+      hashChanged: (owner) => this.digest.touch(owner),
+    })
+    this.digest = new DigestSum((owner) => this.#logs.get(owner)?.hash)
+  }
+
+  apply({ owner, epoch, base, item, superseded }: EntryEvent): void {
+    this.#logs.apply(owner, epoch, base, item, superseded)
+  }
+}
+
 /** What 100,000 entries take at a node that was told of each; the last entry stands for all. */
 export async function bytesPerEntry({ owners, entriesEach }: Holding): Promise<Footprint> {
   const names = ownerNames(owners)
@@ -154,14 +188,29 @@ export async function bytesPerEntry({ owners, entriesEach }: Holding): Promise<F
 
 /** What it costs to take in events of owners who all write at once, each key so many times. */
 export async function microsecondsPerEvent(holding: Holding, rounds = 3): Promise<EventCost> {
-  const decodedAndApplied = await eventCost(holding, rounds, (receiver, messages) => {
-    return timed(messages, (message) => receiver.receive(message), receiver)
+  const bare = new BareState()
+  const applied = await eventCost(holding, rounds, (_, messages) => {
+    const events = messages.map((message) => readEntryEvent(new Reader(message)))
+    return timed(
+      events,
+      (event) => bare.apply(event),
+      () => bare.digest.value,
+    )
   })
-  const applied = await eventCost(holding, rounds, (receiver, messages) => {
+  const takenIn = await eventCost(holding, rounds, (receiver, messages) => {
     const events = messages.map((message) => ({ message, event: readEntryEvent(new Reader(message)) }))
-    return timed(events, ({ event, message }) => receiver.state.onEvent(event, message), receiver)
+    const onEvent = (at: (typeof events)[number]): void => receiver.state.onEvent(at.event, at.message)
+    return timed(events, onEvent, () => receiver.probed())
   })
-  return { events: holding.owners * holding.entriesEach * rounds, decodedAndApplied, applied }
+  const decodedAndTakenIn = await eventCost(holding, rounds, (receiver, messages) => {
+    return timed(
+      messages,
+      (message) => receiver.receive(message),
+      () => receiver.probed(),
+    )
+  })
+  const events = holding.owners * holding.entriesEach * rounds
+  return { events, applied, takenIn, decodedAndTakenIn }
 }
 
 async function eventCost(
@@ -187,11 +236,11 @@ async function eventCost(
 }
 
 /** Microseconds of processor time. Now and then a probe asks for digests, and what was heard is passed on. */
-function timed<T>(inputs: readonly T[], take: (input: T) => void, receiver: Receiver): number {
+function timed<T>(inputs: readonly T[], take: (input: T) => void, probed: () => void): number {
   const start = cpuUsage()
   for (const [at, input] of inputs.entries()) {
     take(input)
-    if (at % EVENTS_PER_DIGEST === 0) receiver.probed()
+    if (at % EVENTS_PER_DIGEST === 0) probed()
   }
   const { user, system } = cpuUsage(start)
   return user + system
