@@ -1,29 +1,17 @@
 import { execFile } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Mutant, type Mutation } from './mutant.ts'
 
-/** A rule of the logs, broken by one replacement in one file of `src/network-state`. `from` must be there exactly once. */
-interface Mutation {
+/** A rule of the logs, broken in a file of `src/network-state`. */
+interface Mistake extends Mutation {
   readonly mistake: string
-  readonly file: string
-  readonly from: string
-  readonly to: string
 }
 
-const MUTATIONS: readonly Mutation[] = [
+const ROOM = 'src/network-state'
+
+const MUTATIONS: readonly Mistake[] = [
   {
     mistake: 'a delete that comes before its set leaves no tombstone',
     file: 'owner-log.ts',
@@ -33,14 +21,14 @@ const MUTATIONS: readonly Mutation[] = [
   {
     mistake: 'an operation overwrites a later one of its key',
     file: 'owner-log.ts',
-    from: 'if (present !== undefined && present.seq >= seq) return false',
+    from: 'if (present !== undefined && present.seq >= seq) return undefined',
     to: '',
   },
   {
     mistake: 'a set leaves the tombstone that it overtakes',
     file: 'owner-log.ts',
-    from: '      this.#tombs?.delete(key)\n      return true',
-    to: '      return true',
+    from: '      this.#tombs?.delete(key)\n      return live',
+    to: '      return live',
   },
   {
     mistake: 'what is known already is put in once more',
@@ -81,8 +69,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     mistake: 'an entry of the previous epoch is shown beside that of the new one',
     file: 'owner-log.ts',
-    from: '    this.#shadow?.delete(key)\n',
-    to: '',
+    from: 'this.#shadow?.delete(key) ?? false',
+    to: 'false',
   },
   {
     mistake: 'a line reached by numbers that an event supersedes leaves its tombstones',
@@ -146,8 +134,6 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-const ROOT = resolve(import.meta.dirname, '../..')
-
 /** Small worlds, the quick ones first; prints the first rule that is broken in any. */
 const MAIN = `
 import { explore } from './test/network-state/small-world.js'
@@ -176,39 +162,16 @@ for (const world of worlds) {
 `
 
 describe('the small worlds notice when', () => {
-  let folder = ''
+  let mutant: Mutant
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'hearsay-logs-'))
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    writeFileSync(join(folder, 'main.js'), MAIN)
-    for (const room of ['src/network-state', 'src/wire', 'src/dissemination', 'test/network-state']) {
-      for (const file of readdirSync(join(ROOT, room))) {
-        if (file.endsWith('.ts')) build(`${room}/${file}`, readFileSync(join(ROOT, room, file), 'utf8'))
-      }
-    }
+    mutant = new Mutant([ROOM, 'src/wire', 'src/dissemination', 'test/network-state'], MAIN)
   })
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-  function build(file: string, source: string): void {
-    const { outputText } = ts.transpileModule(source, {
-      fileName: file,
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        verbatimModuleSyntax: true,
-        rewriteRelativeImportExtensions: true,
-      },
-    })
-    const out = join(folder, file.replace(/\.ts$/, '.js'))
-    mkdirSync(dirname(out), { recursive: true })
-    writeFileSync(out, outputText)
-  }
+  afterAll(() => mutant.remove())
 
   async function explored(): Promise<string> {
-    const { stdout } = await promisify(execFile)(process.execPath, ['main.js'], { cwd: folder })
+    const { stdout } = await promisify(execFile)(process.execPath, ['main.js'], { cwd: mutant.folder })
     return stdout
   }
 
@@ -218,19 +181,10 @@ describe('the small worlds notice when', () => {
 
   it.each(MUTATIONS)(
     '$mistake',
-    async ({ file, from, to }) => {
-      const path = `src/network-state/${file}`
-      const source = readFileSync(join(ROOT, path), 'utf8')
-      expect(source.split(from)).toHaveLength(2)
-      build(
-        path,
-        source.replace(from, () => to),
-      )
-      try {
+    async (mistake) => {
+      await mutant.broken({ ...mistake, file: `${ROOM}/${mistake.file}` }, async () => {
         expect(await explored()).toContain('BROKEN')
-      } finally {
-        build(path, source)
-      }
+      })
     },
     150_000,
   )

@@ -1,28 +1,17 @@
 import { spawn } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Mutant, type Mutation } from './mutant.ts'
 
-/** A rule of the protocol, broken by one replacement in one file. `from` must be there exactly once. */
-interface Mutation {
+/** A rule of the protocol, broken. */
+interface BrokenRule extends Mutation {
   readonly rule: string
-  readonly file: string
-  readonly from: string
-  readonly to: string
 }
 
-const MUTATIONS: readonly Mutation[] = [
+const MAIN =
+  "import { soakMain } from './sim/soak-cli.js'\nprocess.exitCode = await soakMain(process.argv.slice(2))\n"
+
+const MUTATIONS: readonly BrokenRule[] = [
   {
     rule: 'merge order: of two records the one of higher precedence stays',
     file: 'src/membership/member.ts',
@@ -61,53 +50,24 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-const ROOT = resolve(import.meta.dirname, '../..')
 /** Runs of the soak, at most; it stops at the first violation. */
 const SEEDS = 24
 
 describe('the soak', () => {
-  let folder = ''
+  let mutant: Mutant
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'hearsay-mutations-'))
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    writeFileSync(
-      join(folder, 'main.js'),
-      "import { soakMain } from './sim/soak-cli.js'\nprocess.exitCode = await soakMain(process.argv.slice(2))\n",
-    )
-    for (const room of ['src', 'sim']) {
-      for (const file of readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })) {
-        if (file.endsWith('.ts')) build(`${room}/${file}`, read(`${room}/${file}`))
-      }
-    }
+    mutant = new Mutant(['src', 'sim'], MAIN)
   })
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-  function read(file: string): string {
-    return readFileSync(join(ROOT, file), 'utf8')
-  }
-
-  function build(file: string, source: string): void {
-    const { outputText } = ts.transpileModule(source, {
-      fileName: file,
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        verbatimModuleSyntax: true,
-        rewriteRelativeImportExtensions: true,
-      },
-    })
-    const out = join(folder, file.replace(/\.ts$/, '.js'))
-    mkdirSync(dirname(out), { recursive: true })
-    writeFileSync(out, outputText)
-  }
+  afterAll(() => mutant.remove())
 
   /** The exit code, and what was said. */
   function soak(): Promise<{ code: number | null; output: string }> {
     return new Promise((done, failed) => {
-      const child = spawn(process.execPath, ['main.js', '--soak', '--seeds', String(SEEDS)], { cwd: folder })
+      const child = spawn(process.execPath, ['main.js', '--soak', '--seeds', String(SEEDS)], {
+        cwd: mutant.folder,
+      })
       let output = ''
       const hear = (chunk: Buffer): void => {
         output += chunk.toString()
@@ -127,17 +87,12 @@ describe('the soak', () => {
 
   it.each(MUTATIONS)(
     'finds a broken rule: $rule',
-    async ({ file, from, to }) => {
-      const source = read(file)
-      expect(source.split(from)).toHaveLength(2)
-      build(file, source.replace(from, to))
-      try {
+    async (mutation) => {
+      await mutant.broken(mutation, async () => {
         const { code, output } = await soak()
         expect(output).toContain('VIOLATED')
         expect(code).toBe(1)
-      } finally {
-        build(file, source)
-      }
+      })
     },
     150_000,
   )
