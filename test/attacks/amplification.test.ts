@@ -12,8 +12,9 @@ import {
   writeOffer,
   writePing,
 } from '../../src/wire/messages.ts'
+import { sleep, until } from '../waiting.ts'
 import { farewellOf, message, sealer } from './sealing.ts'
-import { Siege, sleep, until } from './siege.ts'
+import { Siege } from './siege.ts'
 
 /** Nobody's: packets to it are seen leaving, and leave no further. */
 const STRANGER = '127.0.0.1:9'

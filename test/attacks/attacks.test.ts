@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../waiting.ts'
 import { ATTACKS } from './attacks.ts'
 import { farewellOf, sealer } from './sealing.ts'
-import { Siege, until } from './siege.ts'
+import { Siege } from './siege.ts'
 
 let siege: Siege
 

@@ -1,8 +1,9 @@
 import { createServer } from 'node:net'
 import { generateKey } from '../../src/index.ts'
 import { PlainPackets } from '../../src/security/plain-packets.ts'
+import { sleep, until } from '../waiting.ts'
 import { farewellOf, sealer } from './sealing.ts'
-import { type Attack, type Caller, type Siege, sleep, until } from './siege.ts'
+import type { Attack, Caller, Siege } from './siege.ts'
 
 /** Version, kind, key id and nonce of a sealed packet. */
 const HEADER_BYTES = 22

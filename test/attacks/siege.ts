@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { type Socket as Connection, connect } from 'node:net'
 import { Cluster, type ClusterOptions, generateKey, type Table } from '../../src/index.ts'
 import { parseAddress } from '../../src/runtime/address.ts'
+import { until } from '../waiting.ts'
 import { Tap } from './tap.ts'
 
 /** Brisk probes that no scheduling delay of a busy machine turns into a suspicion. */
@@ -232,19 +233,6 @@ export interface Caller {
   heard: number
   closed: boolean
   readonly socket: Connection
-}
-
-/** Waits for a condition; the bound is there to end a failing test, not to measure. */
-export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
-  const giveUpAt = performance.now() + timeoutMs
-  while (!condition()) {
-    if (performance.now() > giveUpAt) throw new Error(`never came true: ${condition.toString()}`)
-    await sleep(5)
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function drops({ cluster }: BesiegedNode): Record<string, number> {

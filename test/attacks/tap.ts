@@ -1,12 +1,5 @@
-import { NodeRuntime } from '../../src/runtime/node-runtime.ts'
-import type {
-  ByteStream,
-  Runtime,
-  StreamHandlers,
-  Timer,
-  Transport,
-  TransportHandlers,
-} from '../../src/runtime/runtime.ts'
+import type { ByteStream, StreamHandlers, Transport, TransportHandlers } from '../../src/runtime/runtime.ts'
+import { RuntimeAround } from '../runtime/around.ts'
 
 export interface SentPacket {
   readonly to: string
@@ -23,8 +16,7 @@ const MOST_PACKETS = 4_000
 const MOST_STREAMS = 100
 
 /** A node's real sockets with somebody on the wire, who records what leaves, may hold it back, and forges sources. */
-export class Tap implements Runtime {
-  readonly #real = new NodeRuntime()
+export class Tap extends RuntimeAround {
   #handlers: TransportHandlers | undefined
   readonly packets: SentPacket[] = []
   readonly streams: SentStream[] = []
@@ -41,7 +33,7 @@ export class Tap implements Runtime {
   }
 
   async listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
-    const transport = await this.#real.listen(bind, handlers)
+    const transport = await this.inner.listen(bind, handlers)
     this.#handlers = handlers
     return {
       address: transport.address,
@@ -71,33 +63,5 @@ export class Tap implements Runtime {
       end: () => stream.end(),
       destroy: () => stream.destroy(),
     }
-  }
-
-  now(): number {
-    return this.#real.now()
-  }
-  wallClock(): number {
-    return this.#real.wallClock()
-  }
-  setTimer(delayMs: number, callback: () => void): Timer {
-    return this.#real.setTimer(delayMs, callback)
-  }
-  defer(callback: () => void): void {
-    this.#real.defer(callback)
-  }
-  afterPendingIo(callback: () => void): void {
-    this.#real.afterPendingIo(callback)
-  }
-  randomUint32(): number {
-    return this.#real.randomUint32()
-  }
-  fillRandom(bytes: Uint8Array): void {
-    this.#real.fillRandom(bytes)
-  }
-  resolve(host: string): Promise<string[]> {
-    return this.#real.resolve(host)
-  }
-  localAddresses(): readonly string[] {
-    return this.#real.localAddresses()
   }
 }

@@ -1,12 +1,11 @@
-import { NodeRuntime } from '../../src/runtime/node-runtime.ts'
 import type {
   ByteStream,
   Runtime,
   StreamHandlers,
-  Timer,
   Transport,
   TransportHandlers,
 } from '../../src/runtime/runtime.ts'
+import { RuntimeAround } from '../runtime/around.ts'
 
 /** Nobody listens there. */
 const NOWHERE = '127.0.0.1:1'
@@ -26,54 +25,18 @@ export class Divide {
   }
 }
 
-class DividedRuntime implements Runtime {
-  readonly #inner = new NodeRuntime()
+class DividedRuntime extends RuntimeAround {
   readonly #separated: (to: string) => boolean
   readonly #bound: (address: string) => void
 
   constructor(separated: (to: string) => boolean, bound: (address: string) => void) {
+    super()
     this.#separated = separated
     this.#bound = bound
   }
 
-  now(): number {
-    return this.#inner.now()
-  }
-
-  wallClock(): number {
-    return this.#inner.wallClock()
-  }
-
-  setTimer(delayMs: number, callback: () => void): Timer {
-    return this.#inner.setTimer(delayMs, callback)
-  }
-
-  defer(callback: () => void): void {
-    this.#inner.defer(callback)
-  }
-
-  afterPendingIo(callback: () => void): void {
-    this.#inner.afterPendingIo(callback)
-  }
-
-  randomUint32(): number {
-    return this.#inner.randomUint32()
-  }
-
-  fillRandom(bytes: Uint8Array): void {
-    this.#inner.fillRandom(bytes)
-  }
-
-  resolve(host: string): Promise<string[]> {
-    return this.#inner.resolve(host)
-  }
-
-  localAddresses(): readonly string[] {
-    return this.#inner.localAddresses()
-  }
-
   async listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
-    const transport = await this.#inner.listen(bind, handlers)
+    const transport = await this.inner.listen(bind, handlers)
     this.#bound(transport.address)
     return {
       address: transport.address,

@@ -1,5 +1,8 @@
 import { afterEach } from 'vitest'
 import { Cluster, type ClusterOptions, generateKey, type HearsayWarning } from '../../src/index.ts'
+import { until } from '../waiting.ts'
+
+export { sleep, until } from '../waiting.ts'
 
 /** Timings that let a test see a whole story in a second or two; the rules do not depend on them. */
 export const FAST = {
@@ -57,19 +60,6 @@ export function warningsOf(node: Cluster): HearsayWarning[] {
   const warnings: HearsayWarning[] = []
   node.on('warning', (warning) => warnings.push(warning))
   return warnings
-}
-
-/** Waits for a condition; the bound is there to end a failing test, not to measure. */
-export async function until(condition: () => boolean, timeoutMs = 15_000): Promise<void> {
-  const giveUpAt = performance.now() + timeoutMs
-  while (!condition()) {
-    if (performance.now() > giveUpAt) throw new Error(`never came true: ${condition.toString()}`)
-    await sleep(5)
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** Everything that a watch gives, as it comes. */
