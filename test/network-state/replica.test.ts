@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LOG_FRAME } from '../../src/network-state/log-frames.ts'
 import { LOG_LIMITS, MAX_RANGES } from '../../src/network-state/owner-log.ts'
@@ -366,5 +367,31 @@ describe('sets and deletes of the same keys without end', () => {
       expect(held(node, 'owner')).toEqual({ ...AFTER, dels: expect.any(Number) as number })
     }
     expect(agree(owner, near, far)).toBe(true)
+  })
+})
+
+describe('the index of a table', () => {
+  test('has just the keys that stand in a log, at the owner and in whatever order others hear', () => {
+    const step = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.boolean(), fc.boolean())
+    const indexed = ({ replica }: ReplicaNode): string[] => {
+      return [...replica.view.keys('t')].sort()
+    }
+    const standing = ({ replica }: ReplicaNode): string[] =>
+      [...replica.logs].flatMap((log) => [...log.entries()].map(({ key }) => key)).sort()
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), fc.boolean(), (steps, backwards) => {
+        const [owner, peer] = nodes(new TestClock(), 'owner', 'peer') as [ReplicaNode, ReplicaNode]
+        for (const [key, remove, told] of [...steps, ['a', false, false], ['a', true, true]] as const) {
+          if (remove) owner.delete(key)
+          else owner.set(key)
+          expect(indexed(owner)).toEqual(standing(owner))
+          if (!told) continue
+          const news = owner.takeNews()
+          peer.hear(backwards ? [...news].reverse() : news)
+          expect(indexed(peer)).toEqual(standing(peer))
+        }
+      }),
+      { numRuns: 50 },
+    )
   })
 })
