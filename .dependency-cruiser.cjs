@@ -1,7 +1,7 @@
 /**
  * The rooms of the house. Imports point downwards only, type-only imports too:
  *
- *     index.ts
+ *     index.ts, agent/ (never each other)
  *     cluster.ts and its neighbours
  *     membership, network-state (never each other)
  *     dissemination
@@ -11,10 +11,10 @@
  *     errors.ts
  *
  * The files right in `src/` are the floor of `cluster.ts`, but for `index.ts` and `errors.ts`. Only
- * `runtime/node-*.ts` touches the platform, and only the uppermost two floors may choose it.
+ * `runtime/node-*.ts` and `agent/node-*.ts` touch the platform, and only the uppermost two floors may choose it.
  */
 
-const NODE_FILES = '^src/runtime/node-[^/]+\\.ts$'
+const NODE_FILES = '^src/(runtime|agent)/node-[^/]+\\.ts$'
 const CONTRACT = ['^src/runtime/(runtime|address)\\.ts$', '^src/errors\\.ts$']
 
 /** Each room with everything that it may import from `src/`, itself apart. */
@@ -25,6 +25,7 @@ const ROOMS = {
   topology: ['^src/wire/', ...CONTRACT],
   security: ['^src/wire/', ...CONTRACT],
   wire: CONTRACT,
+  agent: CONTRACT,
 }
 
 const roomRules = Object.entries(ROOMS).map(([room, below]) => ({
@@ -80,13 +81,14 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^(src|sim|examples)/',
-        pathNot: ['^src/(cluster|index)\\.ts$', '^src/bin/', NODE_FILES],
+        pathNot: ['^src/(cluster|index)\\.ts$', '^src/(agent|bin)/', NODE_FILES],
       },
       to: { path: NODE_FILES },
     },
     {
       name: 'core-is-pure',
-      comment: 'The platform comes through Runtime: node: modules belong into src/runtime/node-*.ts.',
+      comment:
+        'The platform comes through Runtime: node: modules belong into node-*.ts of runtime/ and agent/.',
       severity: 'error',
       from: { path: '^src/', pathNot: [NODE_FILES, '^src/bin/'] },
       to: { dependencyTypes: ['core'] },
@@ -121,10 +123,10 @@ module.exports = {
     },
     {
       name: 'examples-are-users',
-      comment: 'Examples use what users can use: src/index.ts and sim/index.ts.',
+      comment: 'Examples use what users can use: the index.ts of src/, src/agent/ and sim/.',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^(src|sim|test)/', pathNot: '^(src|sim)/index\\.ts$' },
+      to: { path: '^(src|sim|test)/', pathNot: '^(src|src/agent|sim)/index\\.ts$' },
     },
     {
       name: 'everything-resolves',

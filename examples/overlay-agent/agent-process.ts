@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { OverlayRow } from '../../src/agent/index.ts'
 import type { MemberStatus } from '../../src/index.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { AgentEvent } from './events.ts'
-import type { OverlayRow } from './overlay-rows.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))

@@ -1,10 +1,9 @@
+import type { Kernel, OverlayRow } from '../../src/agent/index.ts'
+import { Reconciler } from '../../src/agent/index.ts'
 import type { Cluster, Network, Table } from '../../src/index.ts'
 import { desiredRows } from './desired-state.ts'
 import { type Endpoint, endpointCodec, type LocalEndpoint, parseEndpoint } from './endpoints.ts'
 import type { AgentEvent } from './events.ts'
-import type { Kernel } from './kernel.ts'
-import type { OverlayRow } from './overlay-rows.ts'
-import { Reconciler } from './reconciler.ts'
 
 export interface OverlayAgentOptions {
   readonly cluster: Cluster

@@ -1,5 +1,5 @@
 import { generateKey } from '../../src/index.ts'
-import { Lab, missingForLab } from './lab.ts'
+import { Lab, missingForLab } from '../lab/lab.ts'
 import { Narrator } from './narrator.ts'
 import { labStage, loopbackStage, type Stage } from './stage.ts'
 import { Story } from './story.ts'

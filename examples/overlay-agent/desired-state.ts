@@ -1,6 +1,6 @@
-import { isIpv6 } from './addresses.ts'
+import type { OverlayRow } from '../../src/agent/index.ts'
+import { isIpv6 } from '../../src/agent/index.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { OverlayRow } from './overlay-rows.ts'
 
 /** The host for which rows are wanted. */
 export interface Viewpoint {

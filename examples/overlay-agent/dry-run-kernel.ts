@@ -1,8 +1,11 @@
-import { toBatches } from './batch.ts'
-import type { Changes } from './kernel.ts'
-import { MemoryKernel } from './memory-kernel.ts'
-import type { OverlayRow } from './overlay-rows.ts'
-import { creationBatch, type VxlanOptions } from './vxlan-device.ts'
+import type { Changes, OverlayRow } from '../../src/agent/index.ts'
+import {
+  creationBatch,
+  MemoryKernel,
+  overlayRules,
+  toBatches,
+  type VxlanOptions,
+} from '../../src/agent/index.ts'
 
 const ASSUMED_UNDERLAY_MTU = 1500
 
@@ -10,7 +13,7 @@ const ASSUMED_UNDERLAY_MTU = 1500
  * Remembers rows instead of programming them, and reports the commands that the real kernel would have been
  * given.
  */
-export class DryRunKernel extends MemoryKernel {
+export class DryRunKernel extends MemoryKernel<OverlayRow> {
   readonly #device: VxlanOptions
   readonly #report: (commands: readonly string[], rows: readonly OverlayRow[]) => void
   #isCreated = false
@@ -19,7 +22,7 @@ export class DryRunKernel extends MemoryKernel {
     device: VxlanOptions,
     report: (commands: readonly string[], rows: readonly OverlayRow[]) => void,
   ) {
-    super(device.name)
+    super(overlayRules)
     this.#device = device
     this.#report = report
   }

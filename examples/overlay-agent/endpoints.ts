@@ -1,5 +1,5 @@
+import { parseIp, parseMac, parseVtep } from '../../src/agent/index.ts'
 import type { Codec } from '../../src/index.ts'
-import { parseIp, parseMac, parseVtep } from './addresses.ts'
 
 /**
  * A container of the overlay: its addresses, and the host behind which it sits. Keyed by its IP in the table.

@@ -1,6 +1,6 @@
+import type { OverlayRow } from '../../src/agent/index.ts'
 import type { MemberStatus } from '../../src/index.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { OverlayRow } from './overlay-rows.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
 export type AgentEvent =

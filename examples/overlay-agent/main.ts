@@ -1,14 +1,11 @@
 import { once } from 'node:events'
+import type { Kernel, OverlayRow } from '../../src/agent/index.ts'
+import { iproute2, LinuxKernel, VxlanDevice } from '../../src/agent/index.ts'
 import { Cluster, type MemberSnapshot } from '../../src/index.ts'
 import { OverlayAgent } from './agent.ts'
-import { iproute2 } from './commands.ts'
 import { DryRunKernel } from './dry-run-kernel.ts'
 import type { AgentEvent } from './events.ts'
-import type { Kernel } from './kernel.ts'
-import { LinuxKernel } from './linux-kernel.ts'
 import { type AgentOptions, parseOptions, USAGE } from './options.ts'
-import type { OverlayRow } from './overlay-rows.ts'
-import { VxlanDevice } from './vxlan-device.ts'
 
 const stopping = new AbortController()
 

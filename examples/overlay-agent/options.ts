@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { parseDevice, parseIp, parseMac, parseVtep } from './addresses.ts'
+import { parseDevice, parseIp, parseMac, parseVtep } from '../../src/agent/index.ts'
 import type { LocalEndpoint } from './endpoints.ts'
 
 /** Everything that one agent process needs to know. */

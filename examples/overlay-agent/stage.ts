@@ -1,9 +1,8 @@
+import type { OverlayRow } from '../../src/agent/index.ts'
+import { CommandError, iproute2, readRows } from '../../src/agent/index.ts'
+import type { Lab, LabHost } from '../lab/lab.ts'
+import { reach } from '../lab/reach.ts'
 import { AgentProcess } from './agent-process.ts'
-import { CommandError, iproute2 } from './commands.ts'
-import type { Lab, LabHost } from './lab.ts'
-import { readRows } from './linux-kernel.ts'
-import type { OverlayRow } from './overlay-rows.ts'
-import { reach } from './reach.ts'
 
 const NETWORK = 'blue'
 const VNI = 42

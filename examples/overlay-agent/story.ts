@@ -1,7 +1,7 @@
 import type { MemberStatus } from '../../src/index.ts'
+import { reachTool } from '../lab/reach.ts'
 import type { AgentProcess } from './agent-process.ts'
 import type { Narrator } from './narrator.ts'
-import { reachTool } from './reach.ts'
 import type { Stage, StageHost } from './stage.ts'
 
 const PATIENCE_MS = 20_000

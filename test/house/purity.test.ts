@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const SRC = join(import.meta.dirname, '../../src')
 
-/** What only `runtime/node-*.ts` may use: everything by which two runs of one seed could differ. */
+/** What only `node-*.ts` of runtime and agent may use: everything by which two runs of one seed could differ. */
 const PLATFORM = new Set([
   'Buffer',
   'Date',
@@ -93,10 +93,10 @@ function statementsRunByImport(source: string): string[] {
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts') && !path.startsWith('bin/'))
   .map((path) => ({ path, source: readFileSync(join(SRC, path), 'utf8') }))
-const core = files.filter(({ path }) => !/^runtime\/node-[^/]+$/.test(path))
+const core = files.filter(({ path }) => !/^(runtime|agent)\/node-[^/]+$/.test(path))
 
 describe('the source', () => {
-  it('takes time, randomness and the outside from Runtime only, but for runtime/node-*.ts', () => {
+  it('takes time, randomness and the outside from Runtime only, but for node-*.ts of runtime and agent', () => {
     expect(core.length).toBeGreaterThan(20)
     expect(core.length).toBeLessThan(files.length)
     for (const { path, source } of core) expect([path, ...platformUses(source)]).toEqual([path])

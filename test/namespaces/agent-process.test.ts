@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Lab, type LabHost } from '../../examples/lab/lab.ts'
 import type { AgentProcess } from '../../examples/overlay-agent/agent-process.ts'
-import { iproute2, type Run } from '../../examples/overlay-agent/commands.ts'
-import { Lab, type LabHost } from '../../examples/overlay-agent/lab.ts'
 import { labStage, type Stage } from '../../examples/overlay-agent/stage.ts'
+import { iproute2, type Run } from '../../src/agent/node-commands.ts'
 import { generateKey } from '../../src/index.ts'
 import { describeOnKernel } from './requirements.ts'
 

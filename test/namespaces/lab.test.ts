@@ -1,16 +1,16 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
-import { iproute2 } from '../../examples/overlay-agent/commands.ts'
-import { difference } from '../../examples/overlay-agent/kernel.ts'
-import { Lab, type LabHost } from '../../examples/overlay-agent/lab.ts'
-import { LinuxKernel } from '../../examples/overlay-agent/linux-kernel.ts'
-import type { OverlayRow } from '../../examples/overlay-agent/overlay-rows.ts'
-import { reach } from '../../examples/overlay-agent/reach.ts'
-import { VxlanDevice } from '../../examples/overlay-agent/vxlan-device.ts'
+import { Lab, type LabHost } from '../../examples/lab/lab.ts'
+import { reach } from '../../examples/lab/reach.ts'
+import { difference } from '../../src/agent/kernel.ts'
+import { LinuxKernel } from '../../src/agent/linux-kernel.ts'
+import { iproute2 } from '../../src/agent/node-commands.ts'
+import type { OverlayRow } from '../../src/agent/overlay-rows.ts'
+import { VxlanDevice } from '../../src/agent/vxlan-device.ts'
 import { describeOnKernel } from './requirements.ts'
 
-const LAB = fileURLToPath(new URL('../../examples/overlay-agent/lab.ts', import.meta.url))
+const LAB = fileURLToPath(new URL('../../examples/lab/lab.ts', import.meta.url))
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
 const namespaces = (): string => spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' }).stdout

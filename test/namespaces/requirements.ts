@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { missingForLab } from '../../examples/overlay-agent/lab.ts'
+import { missingForLab } from '../../examples/lab/lab.ts'
 
 /** Why tests on the real kernel cannot run here; undefined where they can, and then they do. */
 export const missing: string | undefined = missingForLab()

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { iproute2, type Run } from '../../examples/overlay-agent/commands.ts'
-import { Lab, type LabHost } from '../../examples/overlay-agent/lab.ts'
-import { VxlanDevice, type VxlanOptions } from '../../examples/overlay-agent/vxlan-device.ts'
+import { Lab, type LabHost } from '../../examples/lab/lab.ts'
+import { iproute2, type Run } from '../../src/agent/node-commands.ts'
+import { VxlanDevice, type VxlanOptions } from '../../src/agent/vxlan-device.ts'
 import { describeOnKernel } from './requirements.ts'
 
 const MAC = '02:42:00:00:00:09'

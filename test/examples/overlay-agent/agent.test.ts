@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { OverlayAgent, type OverlayAgentOptions } from '../../../examples/overlay-agent/agent.ts'
 import type { AgentEvent } from '../../../examples/overlay-agent/events.ts'
-import { MemoryKernel } from '../../../examples/overlay-agent/memory-kernel.ts'
-import type { OverlayRow } from '../../../examples/overlay-agent/overlay-rows.ts'
+import { MemoryKernel } from '../../../src/agent/memory-kernel.ts'
+import { type OverlayRow, overlayRules } from '../../../src/agent/overlay-rows.ts'
 import { Cluster } from '../../../src/index.ts'
 
 const IP = '10.42.0.1'
@@ -35,7 +35,7 @@ describe('the overlay agent', () => {
     cluster: Cluster,
     changed: Partial<OverlayAgentOptions> = {},
   ): Promise<OverlayAgent> => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     return OverlayAgent.start({
       cluster,
       network: 'blue',
@@ -50,7 +50,7 @@ describe('the overlay agent', () => {
   afterEach(() => Promise.all(clusters.splice(0).map((cluster) => cluster.close())))
 
   it('leads the kernels of the others to its containers, and to none of its own', async () => {
-    const [kernel1, kernel2] = [new MemoryKernel('vx42'), new MemoryKernel('vx42')]
+    const [kernel1, kernel2] = [new MemoryKernel(overlayRules), new MemoryKernel(overlayRules)]
     await start(await join('h1'), { kernel: kernel1, endpoints: [{ ip: IP, mac: MAC }] })
     await start(await join('h2'), { kernel: kernel2, vtep: '10.77.0.2' })
     await expect.poll(() => kernel2.rows()).toEqual(ROWS)
@@ -58,7 +58,7 @@ describe('the overlay agent', () => {
   })
 
   it('tells at once which containers have come and gone', async () => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     const agent = await start(await join('h1'))
     await start(await join('h2'), { kernel, vtep: '10.77.0.2' })
     agent.setEndpoints([{ ip: IP, mac: MAC }])
@@ -68,7 +68,7 @@ describe('the overlay agent', () => {
   })
 
   it('withdraws its containers when it stops, and removes what it made', async () => {
-    const [kernel1, kernel2] = [new MemoryKernel('vx42'), new MemoryKernel('vx42')]
+    const [kernel1, kernel2] = [new MemoryKernel(overlayRules), new MemoryKernel(overlayRules)]
     const agent1 = await start(await join('h1'), { kernel: kernel1, endpoints: [{ ip: IP, mac: MAC }] })
     const endpoints = [{ ip: '10.42.0.2', mac: '02:42:0a:2a:00:02' }]
     await start(await join('h2'), { kernel: kernel2, vtep: '10.77.0.2', endpoints })
@@ -79,7 +79,7 @@ describe('the overlay agent', () => {
   })
 
   it('takes over the rows that it finds: keeps what is right, removes what belongs no more', async () => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     await kernel.apply({ put: [...ROWS, LEFTOVER], remove: [] })
     const passes: AgentEvent[] = []
     await start(await join('h1'), { endpoints: [{ ip: IP, mac: MAC }] })
@@ -92,7 +92,7 @@ describe('the overlay agent', () => {
   })
 
   it('passes over what is no endpoint in the table, and programs the rest', async () => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     const cluster = await join('h1')
     const table = (await cluster.joinNetwork('blue')).table<unknown>('endpoints')
     table.set('10.42.0.7', { ip: '10.42.0.7 dev eth0', mac: MAC, vtep: VTEP })
@@ -104,7 +104,7 @@ describe('the overlay agent', () => {
   })
 
   it('follows a container to the host that claimed it last', async () => {
-    const kernels = [1, 2, 3].map(() => new MemoryKernel('vx42'))
+    const kernels = [1, 2, 3].map(() => new MemoryKernel(overlayRules))
     const agents: OverlayAgent[] = []
     for (const [index, kernel] of kernels.entries()) {
       agents.push(await start(await join(`h${index + 1}`), { kernel, vtep: `10.77.0.${index + 1}` }))
@@ -120,7 +120,7 @@ describe('the overlay agent', () => {
   })
 
   it('withdraws the containers of a host that has crashed, and brings them back with it', async () => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     const endpoints = [{ ip: IP, mac: MAC }]
     await start(await join('h2'), { kernel, vtep: '10.77.0.2' })
     await start(await join('h3'), { vtep: '10.77.0.3' })

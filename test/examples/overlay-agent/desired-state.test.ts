@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { desiredRows, type Viewpoint } from '../../../examples/overlay-agent/desired-state.ts'
 import type { Endpoint } from '../../../examples/overlay-agent/endpoints.ts'
-import { slotOf } from '../../../examples/overlay-agent/overlay-rows.ts'
-import { entry } from './arbitraries.ts'
+import { slotOf } from '../../../src/agent/overlay-rows.ts'
+import { entry } from '../../agent/arbitraries.ts'
 
 const H1: Viewpoint = { name: 'h1', vtep: '10.77.0.1', bridged: true }
 const MAC = '02:42:00:00:00:02'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Endpoint, endpointCodec, parseEndpoint } from '../../../examples/overlay-agent/endpoints.ts'
-import { endpoint } from './arbitraries.ts'
+import { endpoint } from '../../agent/arbitraries.ts'
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 const GOOD: Endpoint = { ip: '10.42.0.1', mac: '02:42:0a:2a:00:01', vtep: '10.77.0.1' }

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Changes } from '../../../examples/overlay-agent/kernel.ts'
-import { difference } from '../../../examples/overlay-agent/kernel.ts'
-import { MemoryKernel } from '../../../examples/overlay-agent/memory-kernel.ts'
-import { type OverlayRow, slotOf } from '../../../examples/overlay-agent/overlay-rows.ts'
-import { type Pass, Reconciler, type ReconcilerOptions } from '../../../examples/overlay-agent/reconciler.ts'
+import type { Changes } from '../../src/agent/kernel.ts'
+import { difference } from '../../src/agent/kernel.ts'
+import { MemoryKernel } from '../../src/agent/memory-kernel.ts'
+import { type OverlayRow, overlayRules, slotOf } from '../../src/agent/overlay-rows.ts'
+import { type Pass, Reconciler, type ReconcilerOptions } from '../../src/agent/reconciler.ts'
 import { row } from './arbitraries.ts'
 
 const A: OverlayRow = { table: 'fdb', mac: '02:42:00:00:00:01', vtep: '10.77.0.1' }
@@ -12,7 +12,7 @@ const A_MOVED: OverlayRow = { ...A, vtep: '10.77.0.2' }
 const B: OverlayRow = { table: 'neighbour', ip: '10.42.0.2', mac: '02:42:00:00:00:02' }
 
 /** A kernel that takes its time and can be broken in the ways in which the real one breaks. */
-class FaultyKernel extends MemoryKernel {
+class FaultyKernel extends MemoryKernel<OverlayRow> {
   applied: Changes<OverlayRow>[] = []
   failDumps = 0
   /** Rejects having done only half. */
@@ -55,7 +55,7 @@ async function stop(reconciler: Reconciler<OverlayRow>): Promise<void> {
 
 describe('the difference between rows', () => {
   it('leaves alone what is right, replaces what is wrong in place, and removes what is not wanted', () => {
-    const kernel = new MemoryKernel('vx42')
+    const kernel = new MemoryKernel(overlayRules)
     expect(difference(kernel, [A, B], [A, B])).toEqual({ put: [], remove: [] })
     expect(difference(kernel, [A_MOVED], [A, B])).toEqual({ put: [A_MOVED], remove: [B] })
     expect(difference(kernel, [A], [{ ...A, oddity: 'port 53' }])).toEqual({ put: [A], remove: [] })
@@ -81,7 +81,7 @@ describe('the reconciler', () => {
     vi.useFakeTimers()
     desired = []
     passes = []
-    kernel = new FaultyKernel('vx42')
+    kernel = new FaultyKernel(overlayRules)
     start()
   })
 
@@ -209,7 +209,7 @@ describe('the reconciler', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const kernel = new FaultyKernel('vx42')
+        const kernel = new FaultyKernel(overlayRules)
         let desired: readonly OverlayRow[] = []
         const reconciler = new Reconciler({ kernel, desired: () => desired, auditIntervalMs: 1_000 })
         reconciler.trigger()

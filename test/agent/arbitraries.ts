@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { parseIp, parseMac, parseVtep } from '../../../examples/overlay-agent/addresses.ts'
-import type { Endpoint } from '../../../examples/overlay-agent/endpoints.ts'
-import type { OverlayRow } from '../../../examples/overlay-agent/overlay-rows.ts'
+import type { Endpoint } from '../../examples/overlay-agent/endpoints.ts'
+import { parseIp, parseMac, parseVtep } from '../../src/agent/node-addresses.ts'
+import type { OverlayRow } from '../../src/agent/overlay-rows.ts'
 
 /** Small pools, so that values meet: the same IP on two hosts, the same MAC under two IPs. */
 export const ip: fc.Arbitrary<string> = fc.oneof(

@@ -1,5 +1,5 @@
-import { isIpv6 } from './addresses.ts'
-import { CommandError, type Run } from './commands.ts'
+import { isIpv6 } from './node-addresses.ts'
+import { CommandError, type Run } from './node-commands.ts'
 
 /** Written on each device that we make. A device without it is somebody else's and is left alone. */
 const MARK = 'hearsay overlay'

@@ -1,4 +1,6 @@
+import type { Timer } from '../runtime/runtime.ts'
 import { type Changes, difference, type Kernel } from './kernel.ts'
+import { type Clock, nodeClock } from './node-clock.ts'
 
 export interface ReconcilerOptions<Row> {
   readonly kernel: Kernel<Row>
@@ -13,6 +15,8 @@ export interface ReconcilerOptions<Row> {
    */
   readonly retryMinMs?: number
   readonly retryMaxMs?: number
+  /** Where time comes from; default: this process. */
+  readonly clock?: Clock
 }
 
 /** What one pass did. */
@@ -40,7 +44,7 @@ export interface ReconcilerCounts {
 export class Reconciler<Row> {
   readonly counts: ReconcilerCounts = { passes: 0, put: 0, removed: 0, failed: 0 }
   readonly #options: Required<ReconcilerOptions<Row>>
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #running: Promise<void> | undefined
   #wanted = false
   #settled = false
@@ -48,7 +52,13 @@ export class Reconciler<Row> {
   #failuresInRow = 0
 
   constructor(options: ReconcilerOptions<Row>) {
-    const defaults = { onPass: () => {}, auditIntervalMs: 10_000, retryMinMs: 100, retryMaxMs: 5_000 }
+    const defaults = {
+      onPass: () => {},
+      auditIntervalMs: 10_000,
+      retryMinMs: 100,
+      retryMaxMs: 5_000,
+      clock: nodeClock,
+    }
     this.#options = { ...defaults, ...options }
   }
 
@@ -67,13 +77,13 @@ export class Reconciler<Row> {
   /** No pass runs once this has resolved. */
   async stop(): Promise<void> {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     await this.#running
   }
 
   #start(): void {
     if (this.#stopped || this.#running !== undefined) return
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#running = this.#runWhileWanted().finally(() => {
       this.#running = undefined
       this.#schedule()
@@ -94,12 +104,13 @@ export class Reconciler<Row> {
     const { auditIntervalMs, retryMinMs, retryMaxMs } = this.#options
     const retryMs = Math.min(retryMinMs * 2 ** (this.#failuresInRow - 1), retryMaxMs)
     const delayMs = this.#failuresInRow > 0 ? retryMs : auditIntervalMs
-    this.#timer = setTimeout(() => this.#start(), delayMs)
+    this.#timer = this.#options.clock.setTimer(delayMs, () => this.#start())
   }
 
   async #pass(): Promise<Pass> {
-    const startedAt = performance.now()
-    const durationMs = (): number => performance.now() - startedAt
+    const { clock } = this.#options
+    const startedAt = clock.now()
+    const durationMs = (): number => clock.now() - startedAt
     let put = 0
     let removed = 0
     try {

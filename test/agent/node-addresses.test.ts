@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseDevice, parseIp, parseMac, parseVtep } from '../../../examples/overlay-agent/addresses.ts'
+import { parseDevice, parseIp, parseMac, parseVtep } from '../../src/agent/node-addresses.ts'
 
 describe('addresses', () => {
   it('takes unicast addresses in the spelling of the kernel', () => {

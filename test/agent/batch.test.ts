@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { toBatches } from '../../../examples/overlay-agent/batch.ts'
-import type { OverlayRow } from '../../../examples/overlay-agent/overlay-rows.ts'
+import { toBatches } from '../../src/agent/batch.ts'
+import type { OverlayRow } from '../../src/agent/overlay-rows.ts'
 import { ip, mac, vtep } from './arbitraries.ts'
 
 const MAC = '02:42:00:00:00:02'

@@ -1,5 +1,5 @@
-import { parseDevice, parseIp, parseMac, parseVtep } from './addresses.ts'
 import type { Changes } from './kernel.ts'
+import { parseDevice, parseIp, parseMac, parseVtep } from './node-addresses.ts'
 import type { OverlayRow } from './overlay-rows.ts'
 
 /** Lines for `bridge -batch -` and `ip -batch -`. */

@@ -1,3 +1,5 @@
+import type { RowRules } from './kernel.ts'
+
 /**
  * The kernel rows that lead to one remote container:
  *
@@ -22,3 +24,5 @@ export function sameRow(a: OverlayRow, b: OverlayRow): boolean {
   if (a.table === 'port') return b.table === 'port' && a.mac === b.mac
   return b.table === 'neighbour' && a.ip === b.ip && a.mac === b.mac && a.oddity === b.oddity
 }
+
+export const overlayRules: RowRules<OverlayRow> = { slotOf, same: sameRow }

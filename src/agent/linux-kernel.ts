@@ -1,26 +1,20 @@
-import { parseIp, parseMac } from './addresses.ts'
 import { toBatches } from './batch.ts'
-import type { Run } from './commands.ts'
 import type { Changes, Kernel } from './kernel.ts'
-import { type OverlayRow, sameRow, slotOf } from './overlay-rows.ts'
+import { parseIp, parseMac } from './node-addresses.ts'
+import type { Run } from './node-commands.ts'
+import { type OverlayRow, overlayRules } from './overlay-rows.ts'
 import type { VxlanDevice } from './vxlan-device.ts'
 
 /** The FDB and neighbour rows of one VXLAN device, through iproute2. */
 export class LinuxKernel implements Kernel<OverlayRow> {
+  readonly slotOf = overlayRules.slotOf
+  readonly same = overlayRules.same
   readonly #device: VxlanDevice
   readonly #run: Run
 
   constructor(device: VxlanDevice, run: Run) {
     this.#device = device
     this.#run = run
-  }
-
-  slotOf(row: OverlayRow): string {
-    return slotOf(row)
-  }
-
-  same(a: OverlayRow, b: OverlayRow): boolean {
-    return sameRow(a, b)
   }
 
   async dump(): Promise<OverlayRow[]> {

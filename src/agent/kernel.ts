@@ -7,14 +7,18 @@ export interface Changes<Row> {
   readonly remove: readonly Row[]
 }
 
+/** What makes two rows rivals, and what makes them equal. */
+export interface RowRules<Row> {
+  /** Rows with equal slots exclude each other. */
+  slotOf(row: Row): string
+  same(a: Row, b: Row): boolean
+}
+
 /**
  * A set of kernel tables of which one agent owns some rows. What counts as a row and who owns it is up to the
  * implementation; the reconciler compares and nothing more.
  */
-export interface Kernel<Row> {
-  /** Rows with equal slots exclude each other. */
-  slotOf(row: Row): string
-  same(a: Row, b: Row): boolean
+export interface Kernel<Row> extends RowRules<Row> {
   /**
    * Every row that this agent owns, and none of others. Prepares the tables first where they do not exist
    * yet.
@@ -28,7 +32,7 @@ export interface Kernel<Row> {
 
 /** What turns the actual rows into the desired ones. A row that is right is not touched. */
 export function difference<Row>(
-  kernel: Pick<Kernel<Row>, 'slotOf' | 'same'>,
+  kernel: RowRules<Row>,
   desired: readonly Row[],
   actual: readonly Row[],
 ): Changes<Row> {
