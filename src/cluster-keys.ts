@@ -3,16 +3,15 @@ import { sample } from './dissemination/peer.ts'
 import type { SyncDomain } from './dissemination/sync-session.ts'
 import { HearsayError } from './errors.ts'
 import type { EventQueue } from './events.ts'
+import type { KeyFile } from './key-file.ts'
+import type { Listening } from './listen.ts'
 import type { Member } from './membership/member.ts'
 import type { Membership } from './membership/membership.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { KeyRotation, type RotateOptions } from './security/key-rotation.ts'
 import type { PlainPeers } from './security/mixed.ts'
 import type { KeyHolder } from './security/rotating-ring.ts'
-import type { SecureTransport } from './security/secure-transport.ts'
 
-/** So many random members hear of a step of a rotation at once. */
-const SPREAD = 3
 /** Streams for nothing but keys that this node has under way, at most. */
 const MOST_EXCHANGES = 16
 /** Members that have been failed for longer are no part of the cluster that a rotation is for. */
@@ -25,6 +24,7 @@ export class ClusterKeys {
   readonly #antiEntropy: AntiEntropy
   readonly #plainPeers: PlainPeers | undefined
   readonly #rotation: KeyRotation | undefined
+  readonly #keyFile: KeyFile | undefined
   readonly #events: EventQueue
   #exchanges = 0
   #started = false
@@ -33,7 +33,7 @@ export class ClusterKeys {
 
   constructor(
     runtime: Runtime,
-    { keyring, plainPeers }: SecureTransport,
+    { transport: { keyring, plainPeers }, keyFile }: Listening,
     membership: Membership,
     antiEntropy: AntiEntropy,
     events: EventQueue,
@@ -43,6 +43,7 @@ export class ClusterKeys {
     this.#antiEntropy = antiEntropy
     this.#events = events
     this.#plainPeers = plainPeers
+    this.#keyFile = keyFile
     if (keyring === undefined) return
     this.#rotation = new KeyRotation(runtime, keyring, {
       live: () => membership.members.live,
@@ -50,7 +51,7 @@ export class ClusterKeys {
       mayStep: () => !membership.yielded && membership.members.liveCount > this.#missing().length,
       missing: () => this.#missing().map(({ name }) => name),
       publish: (keys) => membership.setKeys(keys),
-      spread: () => this.#spread(),
+      spread: (count, lacking) => this.#spread(count, lacking),
       exchange: (holder) => this.#exchange(holder),
       changed: () => this.#changed(),
     })
@@ -80,7 +81,10 @@ export class ClusterKeys {
   start(): void {
     this.#runtime.setTimer(0, () => {
       this.#started = true
-      if (this.#untold) this.#changed()
+      if (this.#untold) this.#tell()
+      if (this.#keyFile?.shared !== true) return
+      const message = `Others than its owner may read or write the key file '${this.#keyFile.path}': chmod 600 it, and rotate if they may have.`
+      this.#events.warn('WARN_KEY_FILE_READABLE', message)
     })
   }
 
@@ -93,11 +97,18 @@ export class ClusterKeys {
     this.#plainPeers?.forget(address)
   }
 
-  stop(): void {
+  /** Resolves once keys that were being written are in their file. */
+  async stop(): Promise<void> {
     this.#rotation?.stop()
+    await this.#keyFile?.close()
   }
 
   #changed(): void {
+    if (this.#rotation !== undefined) this.#keyFile?.keep(this.#rotation.keys(), this.#events)
+    this.#tell()
+  }
+
+  #tell(): void {
     this.#untold = !this.#started
     if (this.#rotation === undefined || !this.#started || !this.#events.listened('keyring')) return
     this.#events.emit('keyring', this.#rotation.keys())
@@ -111,11 +122,11 @@ export class ClusterKeys {
     )
   }
 
-  #spread(): void {
+  #spread(count: number, lacking: (holder: KeyHolder) => boolean): void {
     const { members } = this.#membership
     members.keysDigest = this.#rotation?.domain.digest().low ?? 0
     const random = (): number => this.#runtime.randomUint32()
-    for (const member of sample(members.live, SPREAD, random)) this.#exchange(member)
+    for (const member of sample(members.live, count, random, lacking)) this.#exchange(member)
   }
 
   #exchange({ address }: KeyHolder): void {

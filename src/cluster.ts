@@ -7,7 +7,7 @@ import { HearsayError } from './errors.ts'
 import { type ClusterEvents, EventQueue, type Listener, type MemberSnapshot } from './events.ts'
 import { firstRecord } from './first-record.ts'
 import { Inbound } from './inbound.ts'
-import { listen } from './listen.ts'
+import { type Listening, listen } from './listen.ts'
 import { MemberOwners } from './member-owners.ts'
 import { nameConflict } from './membership/identity.ts'
 import { Joining } from './membership/joining.ts'
@@ -78,19 +78,20 @@ export class Cluster {
     const runtime = new ScopedRuntime(options.runtime ?? new NodeRuntime())
     let cluster: Cluster | undefined
     let handlers: SecureTransportHandlers | undefined
-    const transport = await listen(runtime, resolved, () => handlers)
+    const listening = await listen(runtime, resolved, () => handlers)
     try {
-      cluster = new Cluster(resolved, runtime, transport)
+      cluster = new Cluster(resolved, runtime, listening)
       handlers = cluster.#handlers()
       await cluster.#begin(options.signal)
       return cluster
     } catch (error) {
-      await (cluster === undefined ? transport.close() : cluster.close())
+      await (cluster === undefined ? listening.transport.close() : cluster.close())
       throw error
     }
   }
 
-  private constructor(options: ResolvedOptions, runtime: ScopedRuntime, transport: SecureTransport) {
+  private constructor(options: ResolvedOptions, runtime: ScopedRuntime, listening: Listening) {
+    const { transport } = listening
     this.#options = options
     this.#runtime = runtime
     this.#transport = transport
@@ -126,9 +127,10 @@ export class Cluster {
       streamPing: (to, id, nonce, timeoutMs, onAck) =>
         pingByStream(runtime, (handlers) => transport.connect(to, handlers), { id, nonce }, timeoutMs, onAck),
       digestsFor: (member) => this.#networkState.digestsFor(member),
-      compareDigests: (membersEqual, digests, member) => {
-        this.#antiEntropy.compare(this.#membership.domain, membersEqual, member)
-        this.#networkState.compareDigests(digests, member)
+      compareDigests: (membersEqual, digests, member, proven) => {
+        const prove = proven ? undefined : () => this.#membership.prove(member)
+        this.#antiEntropy.compare(this.#membership.domain, membersEqual, member, prove)
+        this.#networkState.compareDigests(digests, member, prove)
       },
       coordinate: () => this.#topology.coordinate(),
       measured: (member, rttMs, coordinate) => this.#topology.observe(member.name, rttMs, coordinate),
@@ -151,7 +153,7 @@ export class Cluster {
       epochRaised: (epoch) => this.#networkState.epochRaised(epoch),
       twinFound: (record) => this.#twinFound(record),
     })
-    this.#keys = new ClusterKeys(runtime, transport, this.#membership, this.#antiEntropy, this.#events)
+    this.#keys = new ClusterKeys(runtime, listening, this.#membership, this.#antiEntropy, this.#events)
     this.#gossip.addSource(this.#membership, { everyRound: true })
     this.#networkState = new NetworkState(runtime, options, {
       self: options.name,
@@ -160,7 +162,7 @@ export class Cluster {
       addSource: (source) => this.#gossip.addSource(source),
       removeSource: (source) => this.#gossip.removeSource(source),
       sync: (peer, onEnd) => this.#sync(peer.address, onEnd),
-      compared: (network, equal, peer) => this.#antiEntropy.compare(network, equal, peer),
+      compared: (network, equal, peer, prove) => this.#antiEntropy.compare(network, equal, peer, prove),
       lacking: (network, peer) => this.#antiEntropy.lacking(network, peer),
       offer: (network) => this.#antiEntropy.offer(network),
       offering: (network) => this.#antiEntropy.offering(network),
@@ -343,11 +345,10 @@ export class Cluster {
     this.#joining.start(seeds)
     this.#keys.start()
     this.#state = 'running'
-    if (answered === 0) {
-      const message = noSeedAnswered(this.#transport.counts)
-      // Not before the caller of `start` could listen.
-      this.#runtime.setTimer(0, () => this.#events.warn('WARN_NO_SEED_ANSWERED', message))
-    }
+    if (answered !== 0) return
+    const message = noSeedAnswered(this.#transport.counts)
+    // Not before the caller of `start` could listen.
+    this.#runtime.setTimer(0, () => this.#events.warn('WARN_NO_SEED_ANSWERED', message))
   }
 
   async #leave(): Promise<void> {
@@ -368,9 +369,9 @@ export class Cluster {
     this.#gossip.stop()
     this.#membership.stop()
     this.#networkState.close()
-    this.#keys.stop()
+    const kept = this.#keys.stop()
     this.#runtime.close()
-    await this.#transport.close()
+    await Promise.all([kept, this.#transport.close()])
     this.#settleClosed()
   }
 
@@ -382,11 +383,10 @@ export class Cluster {
   // Inner workings
 
   #handlers(): SecureTransportHandlers {
-    const inbound = this.#inbound
     const drops = new DropWarnings(this.#runtime, this.#events, this.#membership.members)
     return {
-      onPacket: (body, from, session) => inbound.onPacket(body, from, session),
-      onStream: (stream) => inbound.onStream(stream),
+      onPacket: (body, from, session) => this.#inbound.onPacket(body, from, session),
+      onStream: (stream) => this.#inbound.onStream(stream),
       onFault: (cause) => this.#onFault(cause),
       onDrop: (cause, from) => drops.note(cause, from),
     }

@@ -27,6 +27,8 @@ export interface MemberSnapshot {
  * | `WARN_LISTENER_FAILED` | a listener of this node threw |
  * | `WARN_TRAFFIC_DROPPED` | packets or streams were dropped: other keys, other label, or an attack. See `metrics()` |
  * | `WARN_KEY_UNKNOWN` | a member seals with a key that this node does not hold: one of the two has missed a rotation |
+ * | `WARN_KEY_FILE_READABLE` | others than the owner of `keyFile` may read or write it: `chmod 600` |
+ * | `WARN_KEY_FILE_NOT_WRITTEN` | the keys have rotated and `keyFile` still has the former ones; it is tried again |
  * | `WARN_NOT_SYNCED` | a network was joined, but none of its participants answered in time |
  */
 export type WarningCode =
@@ -36,6 +38,8 @@ export type WarningCode =
   | 'WARN_LISTENER_FAILED'
   | 'WARN_TRAFFIC_DROPPED'
   | 'WARN_KEY_UNKNOWN'
+  | 'WARN_KEY_FILE_READABLE'
+  | 'WARN_KEY_FILE_NOT_WRITTEN'
   | 'WARN_NOT_SYNCED'
 
 export interface HearsayWarning {

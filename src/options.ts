@@ -2,13 +2,14 @@ import { HearsayError } from './errors.ts'
 import type { Seeds } from './membership/joining.ts'
 import { parseAddress } from './runtime/address.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { isKeyText } from './security/keyring.ts'
 import { utf8Length } from './wire/bytes.ts'
 import { MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES, MIN_PACKET_BYTES } from './wire/limits.ts'
 
 /** The kind of network: fast and near; far apart; one machine; as `lan`, on hosts that may stand still for up to three seconds. */
 export type Profile = 'lan' | 'wan' | 'local' | 'vm'
 
-/** What a node is started with. Only `name` is required, and `keys` unless `insecure`. */
+/** What a node is started with. Only `name` is required, and `keys` or `keyFile` unless `insecure`. */
 export interface ClusterOptions extends Partial<Tuning> {
   /** Unique in the cluster; at most 63 bytes. */
   readonly name: string
@@ -20,6 +21,11 @@ export interface ClusterOptions extends Partial<Tuning> {
   readonly label?: string
   /** 32 bytes each, as bytes, hex or base64. The first one seals; all of them open. */
   readonly keys?: readonly (Uint8Array | string)[]
+  /**
+   * Instead of `keys`: a file with one key a line, as `hearsay keygen --out` makes it; the first one seals. When the keys rotate the node
+   * writes them there, so that a restart finds them. Only its owner should be able to read it, and the node to write beside it.
+   */
+  readonly keyFile?: string
   /**
    * Beside keys: also takes plaintext, and speaks it to members that hold no keys. Only for the way of a cluster from no keys to keys,
    * since nothing is protected while it lasts. Default false.
@@ -182,6 +188,7 @@ export interface ResolvedOptions extends Readonly<Tuning> {
   readonly advertise: string | undefined
   readonly label: string
   readonly keys: readonly (Uint8Array | string)[]
+  readonly keyFile: string | undefined
   readonly acceptPlaintext: boolean
   readonly seeds: Seeds
   readonly metadata: Uint8Array
@@ -194,6 +201,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'advertise',
   'label',
   'keys',
+  'keyFile',
   'acceptPlaintext',
   'seeds',
   'metadata',
@@ -222,6 +230,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
     bind = '0.0.0.0:7946',
     advertise,
     keys = [],
+    keyFile,
     acceptPlaintext = false,
     seeds = [],
     profile = 'lan',
@@ -241,17 +250,10 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
   })
   check(() => checkMetadata(metadata))
   if (typeof seeds !== 'function') for (const seed of seeds) check(() => void parseAddress(seed))
-  check(() => {
-    if (keys.length === 0 && options.insecure !== true) {
-      throw new HearsayError(
-        'ERR_KEY_INVALID',
-        'No keys were given: pass `keys: [generateKey()]` (the same on every node), or `insecure: true` to run without.',
-      )
-    }
-  })
+  check(() => checkKeys(options))
   check(() => {
     if (typeof acceptPlaintext !== 'boolean') throw invalid('acceptPlaintext', 'must be true or false.')
-    if (acceptPlaintext && keys.length === 0)
+    if (acceptPlaintext && keys.length === 0 && keyFile === undefined)
       throw invalid('acceptPlaintext', 'is for nodes with keys; without any there is only plaintext.')
   })
   if (!Object.hasOwn(PROFILES, profile)) {
@@ -271,7 +273,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
       faults,
     })
   }
-  const given = { name, label, bind, advertise, keys, acceptPlaintext, seeds }
+  const given = { name, label, bind, advertise, keys, keyFile, acceptPlaintext, seeds }
   return Object.freeze({ ...tuning, ...given, metadata: new Uint8Array(metadata) })
 }
 
@@ -315,6 +317,22 @@ export function checkMetadata(metadata: unknown): asserts metadata is Uint8Array
       `The metadata has ${metadata.length} bytes, more than ${MAX_METADATA_BYTES}; store less, or use a table.`,
     )
   }
+}
+
+/** Says nothing of what was given, which may be a key in a wrong place. What a key looks like is for the keyring to see. */
+function checkKeys({ keys = [], keyFile, insecure }: ClusterOptions): void {
+  if (!Array.isArray(keys)) throw invalid('keys', 'must be an array of keys.')
+  if (keyFile === undefined) {
+    if (keys.length > 0 || insecure === true) return
+    throw new HearsayError(
+      'ERR_KEY_INVALID',
+      'No keys were given: pass `keys: [generateKey()]` (the same on every node), a `keyFile`, or `insecure: true` to run without.',
+    )
+  }
+  if (typeof keyFile !== 'string' || keyFile === '' || keyFile.includes('\u0000'))
+    throw invalid('keyFile', 'must be the path of a file.')
+  if (isKeyText(keyFile)) throw invalid('keyFile', 'is a key, not the path of a file; pass it in `keys`.')
+  if (keys.length > 0) throw invalid('keyFile', 'stands beside `keys`; give one of them.')
 }
 
 function checkAdvertise(advertise: string): void {

@@ -5,9 +5,10 @@ import { canonicalIp, formatAddress, parseAddress } from './address.ts'
 import { errorCode } from './node-faults.ts'
 import { PendingIo } from './node-pending-io.ts'
 import { NodeRandom } from './node-random.ts'
+import { nodeSecretFiles } from './node-secret-files.ts'
 import { NodeTimer } from './node-timer.ts'
 import { NodeTransport } from './node-transport.ts'
-import type { Runtime, Timer, Transport, TransportHandlers } from './runtime.ts'
+import type { Runtime, SecretFiles, Timer, Transport, TransportHandlers } from './runtime.ts'
 
 /** A port chosen for packets may be taken for streams; so often another one is tried. */
 const PORT_ATTEMPTS = 20
@@ -16,6 +17,7 @@ const PORT_ATTEMPTS = 20
 export class NodeRuntime implements Runtime {
   readonly #random = new NodeRandom()
   readonly #pendingIo = new PendingIo()
+  readonly secretFiles: SecretFiles = nodeSecretFiles
 
   now(): number {
     return performance.now()

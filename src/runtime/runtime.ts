@@ -32,6 +32,23 @@ export interface Runtime {
    * Rejects with `ERR_BIND_FAILED` if either cannot be bound.
    */
   listen(bind: string, handlers: TransportHandlers): Promise<Transport>
+  /** Without it a node cannot keep its keys in a file. */
+  readonly secretFiles?: SecretFiles | undefined
+}
+
+/** Files that hold secrets. Errors are those of the platform. */
+export interface SecretFiles {
+  /** Reads a file, or its first `mostBytes` and one more. Rejects where there is none that can be read. */
+  read(path: string, mostBytes: number): Promise<SecretFile>
+  /** Writes all of a file, which only its owner can read, atomically: there is the old content or the new. */
+  replace(path: string, bytes: Uint8Array): Promise<void>
+}
+
+export interface SecretFile {
+  /** The receiver's, to be wiped. */
+  readonly bytes: Uint8Array
+  /** Whether others than its owner may read or write it. */
+  readonly shared: boolean
 }
 
 export interface Timer {

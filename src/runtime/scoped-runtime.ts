@@ -1,4 +1,4 @@
-import type { Runtime, Timer, Transport, TransportHandlers } from './runtime.ts'
+import type { Runtime, SecretFiles, Timer, Transport, TransportHandlers } from './runtime.ts'
 
 /**
  * A runtime for one node: once closed, nothing that the node has scheduled runs any more, and no timer keeps the process
@@ -63,6 +63,10 @@ export class ScopedRuntime implements Runtime {
 
   listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
     return this.#runtime.listen(bind, handlers)
+  }
+
+  get secretFiles(): SecretFiles | undefined {
+    return this.#runtime.secretFiles
   }
 }
 

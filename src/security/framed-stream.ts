@@ -44,6 +44,10 @@ export interface StreamOwner {
   readonly protocol: StreamProtocol
   readonly handshakeTimeoutMs: number
   readonly idleMs: number
+  /** No stream is open for longer. */
+  readonly lifetimeMs: number
+  /** No stream brings more. */
+  readonly mostBytes: number
   readonly counts: { streamBytesIn: number; streamBytesOut: number }
   onStreamFault(fault: StreamFault, from: string): void
   onStreamClosed(stream: FramedStream): void
@@ -86,6 +90,8 @@ export class FramedStream implements FrameStream, StreamHandlers {
   #fault: StreamError | undefined
   #timer: Timer
   #lastProgress: number
+  #endsAt = Number.POSITIVE_INFINITY
+  #received = 0
 
   /** Connects; frames go to `handlers`. */
   static connect(
@@ -169,6 +175,11 @@ export class FramedStream implements FrameStream, StreamHandlers {
   onData(chunk: Uint8Array): void {
     this.#heard = true
     this.#owner.counts.streamBytesIn += chunk.length
+    this.#received += chunk.length
+    if (this.#received > this.#owner.mostBytes) {
+      this.cut('overlong')
+      return
+    }
     this.#lastProgress = this.#owner.runtime.now()
     this.#parser.feed(chunk)
     while (this.#phase !== 'ended' && this.#phase !== 'destroyed') {
@@ -271,7 +282,9 @@ export class FramedStream implements FrameStream, StreamHandlers {
   #opened(): void {
     this.#phase = 'open'
     this.#timer.cancel()
-    this.#watchIdleness(this.#owner.idleMs)
+    const { runtime, idleMs, lifetimeMs } = this.#owner
+    this.#endsAt = runtime.now() + lifetimeMs
+    this.#watch(Math.min(idleMs, lifetimeMs))
   }
 
   #write(record: Uint8Array): boolean {
@@ -283,12 +296,15 @@ export class FramedStream implements FrameStream, StreamHandlers {
     return drained
   }
 
-  #watchIdleness(delayMs: number): void {
-    this.#timer = this.#owner.runtime.setTimer(delayMs, () => {
-      const idleMs = this.#owner.runtime.now() - this.#lastProgress
-      if (idleMs < this.#owner.idleMs) this.#watchIdleness(this.#owner.idleMs - idleMs)
+  /** Who drips bytes is never idle, and yet comes to an end. */
+  #watch(delayMs: number): void {
+    const { runtime, idleMs } = this.#owner
+    this.#timer = runtime.setTimer(delayMs, () => {
+      const now = runtime.now()
+      const idleAt = this.#lastProgress + idleMs
+      if (now < idleAt && now < this.#endsAt) this.#watch(Math.min(idleAt, this.#endsAt) - now)
       else if (this.#phase === 'ended') this.destroy()
-      else this.cut('idle')
+      else this.cut(now < this.#endsAt ? 'idle' : 'overlong')
     })
   }
 

@@ -53,6 +53,7 @@ const FAULTS = {
   refused: 'the other end closed the stream before it was open; it may hold other keys or another label',
   timeout: 'the stream was not open in time',
   idle: 'nothing moved for too long',
+  overlong: 'it was open for longer, or brought more bytes, than any stream needs',
   limit: 'too many streams came in',
 } as const
 

@@ -50,9 +50,14 @@ export class KeyExchange {
   close(): void {}
 }
 
+/** At most, of the floor and of each key: a generation, an id, a count or stage. */
+const ORDER_BYTES = 16
+
+/** Leaves no copies behind: whoever wipes the frame has wiped it all. */
 export function writeKeys({ lattice, bytes }: KeyNews): Uint8Array {
   const { floor, keys } = lattice
-  const writer = new Writer().varint(floor.generation).u32(floor.id).u8(keys.length)
+  const writer = new Writer(ORDER_BYTES + keys.length * (ORDER_BYTES + KEY_BYTES))
+  writer.varint(floor.generation).u32(floor.id).u8(keys.length)
   for (const { generation, id, stage } of keys) {
     writer
       .varint(generation)
@@ -60,24 +65,27 @@ export function writeKeys({ lattice, bytes }: KeyNews): Uint8Array {
       .u8(stage === 'use' ? USE : INSTALL)
       .raw(bytes.get(id)!)
   }
-  return writer.copy()
+  return writer.view()
 }
 
-/** Total: nothing for what is ill-formed. Whether bytes belong to an id is for the keyring to see. */
+/** Total: nothing for what is ill-formed, and nothing is left of it. Whether bytes belong to an id is for the keyring to see. */
 export function readKeys(reader: Reader): KeyNews | undefined {
   const floor = { generation: reader.varint(), id: reader.u32() }
   const count = reader.u8()
   if (count > MAX_RING_KEYS + 1) return undefined
   const keys: RingKey[] = []
   const bytes = new Map<number, Uint8Array>()
+  const refuse = (): undefined => {
+    for (const key of bytes.values()) key.fill(0)
+  }
   for (let i = 0; i < count && !reader.failed; i++) {
     const key = { generation: reader.varint(), id: reader.u32() }
     const stage = reader.u8()
-    if (stage !== INSTALL && stage !== USE) return undefined
+    if (stage !== INSTALL && stage !== USE) return refuse()
     const ascends = compareKeys(key, keys.at(-1) ?? NO_ROTATION.floor) > 0 && compareKeys(key, floor) >= 0
-    if (key.generation === 0 || !ascends) return undefined
+    if (key.generation === 0 || !ascends) return refuse()
     keys.push({ ...key, stage: stage === USE ? 'use' : 'install' })
     bytes.set(key.id, reader.raw(KEY_BYTES).slice())
   }
-  return reader.failed ? undefined : { lattice: { floor, keys }, bytes }
+  return reader.failed ? refuse() : { lattice: { floor, keys }, bytes }
 }

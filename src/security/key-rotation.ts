@@ -26,8 +26,8 @@ export interface RotationHost {
   missing(): readonly string[]
   /** Tells others which keys this node holds. */
   publish(keys: readonly number[]): void
-  /** Compares keys with a few random live members. */
-  spread(): void
+  /** Compares keys with so many random live members of those that seem to lack what is new. */
+  spread(count: number, lacking: (holder: KeyHolder) => boolean): void
   /** Compares keys with a member. */
   exchange(holder: KeyHolder): void
   /** The ring has changed. */
@@ -61,6 +61,9 @@ interface Waiter {
 const KEYS_DOMAIN = '\u0000keys'
 const MISMATCH_INTERVAL_MS = 1_000
 const DEFAULT_TIMEOUT_MS = 60_000
+/** So many members hear of a new key at once, which nobody can come to by itself; of a step, which others see as well, fewer. */
+const KEY_SPREAD = 3
+const STEP_SPREAD = 1
 /** What changes together is looked at together. */
 const LOOK_DELAY_MS = 20
 /** Members that hold a step up are reminded so often, by about so many of the others together. */
@@ -163,8 +166,16 @@ export class KeyRotation {
   }
 
   #install(key: Uint8Array | string): KeyOrder {
-    const { lattice } = this.#ring
     const bytes = parseKey(key)
+    try {
+      return this.#installBytes(bytes)
+    } finally {
+      bytes.fill(0)
+    }
+  }
+
+  #installBytes(bytes: Uint8Array): KeyOrder {
+    const { lattice } = this.#ring
     const id = this.#ring.identify(bytes)
     const known = lattice.keys.findLast((other) => other.id === id)
     if (known !== undefined) {
@@ -176,7 +187,6 @@ export class KeyRotation {
     }
     const installed = installKey(lattice, id)
     this.#merge({ lattice: installed, bytes: new Map([[id, bytes]]) })
-    bytes.fill(0)
     return installed.keys.at(-1)!
   }
 
@@ -193,18 +203,20 @@ export class KeyRotation {
   }
 
   #merge(news: Partial<KeyNews> & Pick<KeyNews, 'lattice'>): void {
-    const { listed } = this.#ring
-    const { floor } = this.#ring.lattice
+    const { lattice: former, listed: before } = this.#ring
     if (!this.#ring.merge(news)) return
-    const { lattice } = this.#ring
+    const { lattice, listed } = this.#ring
     this.#digest = latticeDigest(lattice)
-    if (compareKeys(lattice.floor, floor) > 0) this.#completed++
-    if (!sameIds(listed, this.#ring.listed)) {
+    if (compareKeys(lattice.floor, former.floor) > 0) this.#completed++
+    const relisted = !sameIds(before, listed)
+    if (relisted) {
       this.#reseal()
-      this.#host.publish(this.#ring.listed)
+      this.#host.publish(listed)
       this.#host.changed()
     }
-    this.#host.spread()
+    const isNew = lattice.keys.some(({ id }) => former.keys.every((key) => key.id !== id))
+    const lacking = ({ keys }: KeyHolder): boolean => keys.length > 0 && !(relisted && sameIds(keys, listed))
+    this.#host.spread(isNew ? KEY_SPREAD : STEP_SPREAD, lacking)
     this.#settleWaiters()
     this.#lookSoon()
   }
@@ -253,7 +265,9 @@ export class KeyRotation {
       if (this.#stopped) return
       const among = [...this.#host.live()].length
       for (const holder of this.#holdingUp()) {
-        if (this.#fraction() * among < REMINDERS) this.#host.exchange(holder)
+        // Keys travel in sealed streams only.
+        const mayHear = holder.keys.length > 0
+        if (mayHear && this.#fraction() * among < REMINDERS) this.#host.exchange(holder)
       }
       this.#step()
     })

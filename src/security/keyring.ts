@@ -69,10 +69,14 @@ export class Keyring {
   /** Rejects keys of another form with `ERR_KEY_INVALID`. A key given twice counts once. The first one seals. */
   constructor(sodium: Sodium, keys: readonly (Uint8Array | string)[]) {
     this.#sodium = sodium
-    const ring = keys.map((key) => new Subkeys(sodium, parseKey(key)))
-    if (ring.length === 0) throw invalid('There is no key')
-    this.#primary = ring[0]
-    for (const subkeys of ring) this.#add(subkeys)
+    if (keys.length === 0) throw invalid('There is no key')
+    try {
+      for (const key of keys) this.add(key)
+    } catch (error) {
+      this.dispose()
+      throw error
+    }
+    ;[this.#primary] = this.#byId.values()
   }
 
   /** The key that seals. Throws `ERR_CLOSED` once disposed of: a wiped key must never seal. */
@@ -179,6 +183,11 @@ export function parseKey(key: Uint8Array | string): Uint8Array {
   const bytes = typeof key === 'string' ? decodeKey(key) : copyKey(key)
   if (bytes.every((byte) => byte === 0)) throw invalid('The key is all zeros')
   return bytes
+}
+
+/** Whether a text has the form of a key. */
+export function isKeyText(text: string): boolean {
+  return HEX.test(text) || BASE64.test(text)
 }
 
 function copyKey(key: unknown): Uint8Array {

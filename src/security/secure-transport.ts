@@ -25,7 +25,11 @@ export interface SecureTransportOptions {
   readonly acceptPlaintext?: boolean
   /** Open streams that others have connected. As many more may be opening. */
   readonly maxInboundStreams: number
+  /** A stream on which nothing moves for so long is cut; so is one that is open for longer than `streamLifetimeMs`. */
   readonly streamIdleMs: number
+  readonly streamLifetimeMs: number
+  /** A stream that brings more is cut. */
+  readonly maxStreamBytes: number
   readonly handshakeTimeoutMs: number
 }
 
@@ -125,6 +129,8 @@ export class SecureTransport {
       protocol: guard.streams,
       handshakeTimeoutMs: options.handshakeTimeoutMs,
       idleMs: options.streamIdleMs,
+      lifetimeMs: options.streamLifetimeMs,
+      mostBytes: options.maxStreamBytes,
       counts: this.#counts,
       onStreamFault: (fault, from) => this.#drop(`stream-${fault}`, from),
       onStreamClosed: (stream) => this.#forget(stream),

@@ -40,6 +40,8 @@ const HELLO_BYTES: number = HELLO_HEADER_BYTES + PUBLIC_KEY_BYTES + TAG_BYTES
 const REPLY_HEAD_BYTES: number = 2 + PUBLIC_KEY_BYTES
 const REPLY_BYTES: number = REPLY_HEAD_BYTES + TAG_BYTES
 
+const TRANSCRIPT_BYTES: number = PROTOCOL.length + HELLO_BYTES + REPLY_HEAD_BYTES + PUBLIC_KEY_BYTES
+
 /** Key and header of a secretstream. */
 const CHANNEL_BYTES = 56
 
@@ -128,6 +130,7 @@ export class StreamHandshake {
     const agreed = this.#agree(streamKey, hello, reply, secret, theirs)
     if (agreed === undefined) return 'forged'
     reply.set(this.#sodium.seal(NO_BYTES, NO_BYTES, ZERO_NONCE, agreed.replyKey), REPLY_HEAD_BYTES)
+    this.#sodium.wipe(agreed.replyKey)
     return { reply, keys: { sending: agreed.toInitiator, receiving: agreed.toResponder } }
   }
 
@@ -140,8 +143,12 @@ export class StreamHandshake {
     const agreed = this.#agree(pending.streamKey, pending.hello, reply, pending.secret, theirs)
     if (agreed === undefined) return 'forged'
     const tag = reply.subarray(REPLY_HEAD_BYTES)
-    if (this.#sodium.open(tag, NO_BYTES, ZERO_NONCE, agreed.replyKey) === undefined) return 'forged'
-    return { sending: agreed.toResponder, receiving: agreed.toInitiator }
+    const opened = this.#sodium.open(tag, NO_BYTES, ZERO_NONCE, agreed.replyKey)
+    this.#sodium.wipe(agreed.replyKey)
+    if (opened !== undefined) return { sending: agreed.toResponder, receiving: agreed.toInitiator }
+    this.#sodium.wipe(agreed.toResponder.key)
+    this.#sodium.wipe(agreed.toInitiator.key)
+    return 'forged'
   }
 
   /** Wipes the secret of a handshake that may not have been completed. */
@@ -179,7 +186,8 @@ export class StreamHandshake {
     const shared = this.#sodium.sharedSecret(secret, theirs)
     this.#sodium.wipe(secret)
     if (shared === undefined) return undefined
-    const transcript = new Writer()
+    // Of a size at which it never grows, which would leave copies behind.
+    const transcript = new Writer(TRANSCRIPT_BYTES + this.#label.length)
       .raw(PROTOCOL)
       .raw(hello)
       .raw(reply.subarray(0, REPLY_HEAD_BYTES))

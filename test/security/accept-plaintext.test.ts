@@ -108,6 +108,30 @@ describe('the way from no keys to keys', () => {
     expect(world.nodes.get('a')!.metrics()['keys.held']).toBe(0)
   })
 
+  it('does not wear the nodes out while a rotation waits for members without keys, and lets it go on once they have some', async () => {
+    const world = new World()
+    for (const name of ['a', 'b']) await world.start(name, PLAIN)
+    for (const name of ['c', 'd', 'e']) await world.start(name, BOTH)
+    await world.sim.until(() => world.whole, 20_000)
+    const syncs = async (): Promise<number> => {
+      const started = (): number =>
+        [...world.nodes.values()].reduce((sum, node) => sum + node.metrics()['sync.started']!, 0)
+      await world.sim.advance(10_000)
+      const before = started()
+      await world.sim.advance(60_000)
+      return started() - before
+    }
+    const atRest = await syncs()
+    const rotation = world.nodes.get('c')!.rotateKey(new Uint8Array(32).fill(2), { timeoutMs: 1_000 })
+    await expect(world.sim.settled(rotation)).rejects.toMatchObject({ code: 'ERR_ROTATION_BLOCKED' })
+    expect(await syncs()).toBeLessThanOrEqual(atRest + world.nodes.size)
+    for (const name of ['a', 'b']) await world.start(name, BOTH)
+    await world.sim.until(
+      () => [...world.nodes.values()].every((node) => node.metrics()['keys.rotations'] === 1),
+      20_000,
+    )
+  })
+
   it('is closed to those that do not say so: plaintext against keys is dropped', async () => {
     const world = new World()
     await world.start('a', SEALED)

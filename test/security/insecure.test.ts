@@ -11,6 +11,8 @@ const options = {
   label: 'blue',
   maxInboundStreams: 4,
   streamIdleMs: 1000,
+  streamLifetimeMs: 10_000,
+  maxStreamBytes: 1_000_000,
   handshakeTimeoutMs: 1000,
 }
 const handlers = { onPacket() {}, onStream: () => undefined, onFault() {} }

@@ -220,6 +220,32 @@ describe('a rotation of keys', () => {
     expect(live(nodes[0]!)).toContain('late')
   })
 
+  it('loses no packet to or from those who join with the old key at any moment of it', async () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const world = new World(seed, seed % 2 === 0 ? 0.1 : 0)
+      const nodes = await world.cluster(8)
+      void nodes[seed]!.rotateKey(NEW)
+      const joining: Promise<Cluster>[] = []
+      for (let i = 0; i < 6; i++) {
+        await world.sim.advance(seed * 25)
+        joining.push(world.start(`late${i}`))
+      }
+      await world.sim.settled(Promise.all(joining))
+      await world.agreed(NEW)
+      await world.sim.advance(40_000)
+      expect([world.lost, world.nodes.size]).toEqual([0, 14])
+    }
+  })
+
+  it('takes each node fewer than eight streams: only those are told who seem to lack what is new', async () => {
+    const world = new World(9)
+    const nodes = await world.cluster(40)
+    const before = world.sum('sync.started')
+    await world.sim.settled(nodes[0]!.rotateKey(NEW))
+    await world.agreed(NEW)
+    expect((world.sum('sync.started') - before) / nodes.length).toBeLessThan(8)
+  })
+
   it('reaches whoever restarts with the old key, as long as that is on the ring', async () => {
     const world = new World()
     const nodes = await world.cluster(5)

@@ -47,6 +47,8 @@ async function start(
     keys: [KEY],
     maxInboundStreams: 4,
     streamIdleMs: 10_000,
+    streamLifetimeMs: 60_000,
+    maxStreamBytes: 1_000_000,
     handshakeTimeoutMs: 2000,
   }
   const runtime = network.runtime(seeds++)
@@ -273,6 +275,8 @@ describe('sealed packets against who sits on the wire', () => {
       keys: [KEY],
       maxInboundStreams: 1,
       streamIdleMs: 1,
+      streamLifetimeMs: 1,
+      maxStreamBytes: 1,
       handshakeTimeoutMs: 1,
     }
     const handlers = { onPacket() {}, onStream: () => undefined, onFault() {} }
@@ -306,6 +310,8 @@ describe('a closed transport', () => {
       keys: [KEY],
       maxInboundStreams: 1,
       streamIdleMs: 1,
+      streamLifetimeMs: 1,
+      maxStreamBytes: 1,
       handshakeTimeoutMs: 1,
     }
     const transport = await SecureTransport.start(runtime, { bind: B, ...options }, handlers)

@@ -9,6 +9,7 @@ export const B = '10.0.0.2:7946'
 export const STRANGER = '10.6.6.6:4444'
 export const HANDSHAKE_MS = 2000
 export const IDLE_MS = 10_000
+export const LIFETIME_MS = 60_000
 
 /** Writes down what a stream tells. */
 export class Ear implements FrameHandlers {
@@ -53,6 +54,8 @@ export class StreamHarness {
         keys: [KEY],
         maxInboundStreams: 4,
         streamIdleMs: IDLE_MS,
+        streamLifetimeMs: LIFETIME_MS,
+        maxStreamBytes: 1_000_000,
         handshakeTimeoutMs: HANDSHAKE_MS,
         ...options,
       },

@@ -10,6 +10,7 @@ import {
   HANDSHAKE_MS,
   IDLE_MS,
   KEY,
+  LIFETIME_MS,
   listen,
   open,
   StreamHarness,
@@ -307,6 +308,48 @@ describe.each([
     expect(['idle', 'truncated']).toContain(atB[0]!.fault)
     expect(busy.log).toEqual(['open'])
     expect(atB[1]!.frames).toHaveLength(30)
+  })
+
+  it('a stream that drips for ever, a byte or a frame at a time, is cut once it was open for too long', async () => {
+    const { a, b, atB } = await harness.pair({ keys })
+    const framed = open(a)
+    const dripping = open(a)
+    network.run()
+    // Of the long frames of the second one a byte arrives at a time: there is always progress, and never a frame.
+    const behind: number[] = []
+    network.onWireChunk = (chunk) => {
+      if (chunk.length < 1_000) return [chunk]
+      behind.push(...chunk)
+      return [Uint8Array.of(behind.shift()!)]
+    }
+    const step = IDLE_MS / 4
+    for (let at = 0; at < LIFETIME_MS - step; at += step) {
+      framed.stream.send(bytes(1))
+      dripping.stream.send(new Uint8Array(1_000))
+      network.run(step)
+    }
+    expect(atB.map(({ frames }) => frames.length > 0)).toEqual([true, false])
+    expect([atB[0]!.log, atB[1]!.log]).toEqual([[], []])
+    expect(b.counts.streamsOpen).toBe(2)
+    network.run(2 * step)
+    for (const ear of atB) expect(['overlong', 'truncated']).toContain(ear.fault)
+    expect(b.counts.drops['stream-overlong']).toBeGreaterThan(0)
+    expect(b.counts.drops['stream-idle']).toBe(0)
+    expect(b.counts.streamsOpen).toBe(0)
+  })
+
+  it('a stream that brings more than any may is cut, and what came before it counts', async () => {
+    const { a, b, atB } = await harness.pair({ keys, maxStreamBytes: 10_000 })
+    const ear = open(a)
+    network.run()
+    for (let i = 0; i < 12; i++) {
+      ear.stream.send(new Uint8Array(1_000))
+      network.run()
+    }
+    expect(atB[0]!.fault).toBe('overlong')
+    expect(atB[0]!.frames).toHaveLength(9)
+    expect(b.counts.drops['stream-overlong']).toBe(1)
+    expect(b.counts.streamsOpen).toBe(0)
   })
 
   it('an end that reads nothing is idle, however much is sent to it', async () => {
