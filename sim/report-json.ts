@@ -66,6 +66,22 @@ export interface Report {
     /** How often one went out of a healthy node's view or came back, for each pair. */
     readonly changes: number
   } | null
+  /** What a change of keys cost, per node and rotation, and what came of the load meanwhile. */
+  readonly rotation: {
+    /** From its beginning to 5 s after its end, the load included. */
+    readonly packetsPerNode: number
+    readonly bytesPerNode: number
+    readonly streamsPerNode: number
+    readonly streamBytesPerNode: number
+    /** Packets and streams dropped for the sake of keys, in all. */
+    readonly dropped: number
+    /** Probes that no member answered by any way, in all. */
+    readonly probesFailed: number
+    /** Verdicts `suspect` meanwhile, between nodes with which nothing was the matter. */
+    readonly suspected: number
+    /** How long entries took to be at every node. */
+    readonly entriesMs: Distribution | null
+  } | null
   /** For each thing that was to reach everyone, the time until it had. */
   readonly convergence: { readonly everyoneMs: Distribution | null }
   /** Warnings of all nodes, by code. */

@@ -79,6 +79,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
         }
       : null,
     impaired: measured.impaired ?? null,
+    rotation: measured.rotation ?? null,
     convergence: { everyoneMs: distribution(measured.convergenceMs ?? []) },
     warnings: Object.fromEntries(observer.warnings),
     invariants: { checked, violations: [...measured.violations, ...violations] },

@@ -69,6 +69,8 @@ export interface Measured {
   afterCrash?: { readonly windowMs: number; readonly sent: Traffic; readonly ranMs: number }
   /** How nodes with which something was the matter looked to the healthy ones. */
   impaired?: Report['impaired']
+  /** What changes of keys cost, and what came of the load meanwhile. */
+  rotation?: Report['rotation']
   /** What went wrong beyond the invariants that hold for every scenario. */
   readonly violations: string[]
 }

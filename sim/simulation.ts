@@ -1,5 +1,6 @@
 import { Cluster } from '../src/cluster.ts'
 import type { ClusterOptions } from '../src/options.ts'
+import type { Runtime } from '../src/runtime/runtime.ts'
 import { loadSodium } from '../src/security/sodium.ts'
 import { Driver } from './driver.ts'
 import type { NetworkOptions } from './network.ts'
@@ -73,13 +74,14 @@ export class Simulation {
    * its old address. With keys, await the first start before others: libsodium loads in real time.
    */
   async start(name: string, options: NodeOptions = {}): Promise<Cluster> {
-    if (options.keys !== undefined) await loadSodium()
+    const insecure = options.keys === undefined && options.keyFile === undefined
+    if (!insecure) await loadSodium()
     const host = this.world.host(name)
     const runtime = host.boot()
     const starting = Cluster.start({
       name,
       bind: this.address(name),
-      insecure: options.keys === undefined,
+      insecure,
       seeds: this.nodes.slice(0, DEFAULT_SEEDS).map((node) => this.address(node)),
       ...options,
       runtime,
@@ -101,9 +103,19 @@ export class Simulation {
     return cluster
   }
 
+  /** Time and chance of the process that runs under this name, for what runs beside the node. Its timers end with it. */
+  runtime(name: string): Runtime {
+    return this.#running(name).process!
+  }
+
   /** Where the node of this name is or will be, unless its options say otherwise. */
   address(name: string): string {
     return `${this.world.host(name).ip}:${PORT}`
+  }
+
+  /** The files on the disk of a host, by path: what `keyFile` names is read and written there. They outlive crashes. */
+  files(name: string): Map<string, Uint8Array> {
+    return this.world.host(name).files
   }
 
   /** Lets virtual time pass. */

@@ -31,6 +31,7 @@ export class VirtualHost {
   /** The same on its way in. */
   ingressLoss = 0
   uplinkFreeAt = 0
+  readonly #files = new Map<string, Uint8Array>()
   #boots = 0
   #bootedAt = 0
   #ranMs = 0
@@ -46,6 +47,11 @@ export class VirtualHost {
     const number = index + 1
     this.ip = `10.${(number >>> 16) & 0xff}.${(number >>> 8) & 0xff}.${number & 0xff}`
     this.random = world.random.fork(`host ${name}`)
+  }
+
+  /** Its disk, by path: it outlives the process and the crash of the machine. Keys may be there, so no dump shows it. */
+  get files(): Map<string, Uint8Array> {
+    return this.#files
   }
 
   get frozen(): boolean {

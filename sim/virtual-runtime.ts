@@ -1,6 +1,6 @@
 import { HearsayError } from '../src/errors.ts'
 import { canonicalIp, formatAddress, isWildcard, parseAddress } from '../src/runtime/address.ts'
-import type { Runtime, Timer, Transport, TransportHandlers } from '../src/runtime/runtime.ts'
+import type { Runtime, SecretFiles, Timer, Transport, TransportHandlers } from '../src/runtime/runtime.ts'
 import { QueuedEvent } from './event-queue.ts'
 import type { IoEvent } from './io-event.ts'
 import type { Random } from './random.ts'
@@ -102,15 +102,21 @@ export class VirtualRuntime implements Runtime {
   }
 
   listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
-    return new Promise((resolve, reject) => {
-      this.#later(0, () => {
-        try {
-          resolve(this.#bind(bind, handlers))
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
+    return this.#eventually(() => this.#bind(bind, handlers))
+  }
+
+  /** On the disk of its host. Whatever is there, nobody else can read it. */
+  readonly secretFiles: SecretFiles = {
+    read: (path, mostBytes) =>
+      this.#eventually(() => {
+        const bytes = this.host.files.get(path)
+        if (bytes === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
+        return { bytes: bytes.slice(0, mostBytes + 1), shared: false }
+      }),
+    replace: (path, bytes) => {
+      const content = bytes.slice()
+      return this.#eventually(() => void this.host.files.set(path, content))
+    },
   }
 
   /** Calls into the node's code; what it throws is kept as a fault of the run. */
@@ -277,6 +283,18 @@ export class VirtualRuntime implements Runtime {
     this.setTimer(delayMs, () => {
       this.#world.yieldWanted = true
       settle()
+    })
+  }
+
+  #eventually<T>(produce: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#later(0, () => {
+        try {
+          resolve(produce())
+        } catch (error) {
+          reject(error)
+        }
+      })
     })
   }
 

@@ -10,7 +10,7 @@ import { readEntryEvent } from './wire/entry-event.ts'
 import { readMemberRecord } from './wire/member-record.ts'
 import {
   MESSAGE,
-  type ProbeDigest,
+  type Offer,
   readAck,
   readIndirectPing,
   readMessages,
@@ -76,9 +76,19 @@ export class Inbound {
     return undefined
   }
 
-  #onOffer(digests: readonly ProbeDigest[], sourceId: number): void {
+  /** Whether a packet is surely no old one that is played again. Where nothing is sealed, nothing is sure, and all is taken. */
+  #isProven(sourceId: number, session: SessionId | undefined): boolean {
+    if (session === undefined) return true
     const member = this.#membership.members.byId(sourceId)
-    if (member !== undefined && member.verdict !== 'failed') this.#networkState.onOffer(digests, member)
+    return member !== undefined && this.#sessions.has(member.name, session)
+  }
+
+  #onOffer({ digests, sourceId }: Offer, session: SessionId | undefined): void {
+    const member = this.#membership.members.byId(sourceId)
+    if (member === undefined || member.verdict === 'failed') return
+    const consider = (): void => this.#networkState.onOffer(digests, member)
+    if (this.#isProven(sourceId, session)) consider()
+    else this.#membership.prove(member, consider)
   }
 
   /** False for a message that is ill-formed; what came before it in the packet counts. */
@@ -86,7 +96,7 @@ export class Inbound {
     switch (type) {
       case MESSAGE.ping: {
         const ping = readPing(payload)
-        if (!payload.failed) this.#membership.onPing(ping, from)
+        if (!payload.failed) this.#membership.onPing(ping, from, this.#isProven(ping.sourceId, session))
         break
       }
       case MESSAGE.ack: {
@@ -118,8 +128,8 @@ export class Inbound {
         break
       }
       case MESSAGE.offer: {
-        const { digests, sourceId } = readOffer(payload)
-        if (!payload.failed) this.#onOffer(digests, sourceId)
+        const offer = readOffer(payload)
+        if (!payload.failed) this.#onOffer(offer, session)
         break
       }
     }

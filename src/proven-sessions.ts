@@ -25,6 +25,11 @@ export class ProvenSessions {
     this.#byName.set(name, session)
   }
 
+  /** Whether a live member has answered in this session. */
+  has(name: string, session: SessionId): boolean {
+    return this.#byName.get(name) === session
+  }
+
   /** A member failed, left or was forgotten. */
   gone(name: string): void {
     const session = this.#byName.get(name)

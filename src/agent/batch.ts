@@ -8,32 +8,60 @@ export interface Batches {
   readonly ip: readonly string[]
 }
 
+/** Lines for one tool, and the row that each of them is about. */
+export interface Batch {
+  readonly lines: string[]
+  readonly rows: OverlayRow[]
+  /** How many of them, from the first on, remove something. */
+  removals: number
+}
+
 /**
  * The commands that make the changes on one VXLAN device. Every address is parsed once more on its way into a
  * line, so that no text from anywhere else can become a command; throws a TypeError instead.
  */
-export function toBatches(device: string, { put, remove }: Changes<OverlayRow>): Batches {
-  const bridge: string[] = []
-  const ip: string[] = []
+export function toBatches(device: string, changes: Changes<OverlayRow>): Batches {
+  const { bridge, ip } = toRowBatches(device, changes)
+  return { bridge: bridge.lines, ip: ip.lines }
+}
+
+/** The same, with the rows. */
+export function toRowBatches(
+  device: string,
+  { put, remove }: Changes<OverlayRow>,
+): Readonly<Record<'bridge' | 'ip', Batch>> {
+  const bridge: Batch = { lines: [], rows: [], removals: 0 }
+  const ip: Batch = { lines: [], rows: [], removals: 0 }
   const dev = `dev ${checked(device, parseDevice)}`
   for (const row of remove) {
-    if (row.table === 'neighbour') ip.push(`neigh del ${checked(row.ip, parseIp)} ${dev}`)
-    else if (row.table === 'port') bridge.push(`fdb del ${checked(row.mac, parseMac)} ${dev} master`)
-    // Without `dst`: with another one than the row's, the kernel reports success and deletes nothing.
-    else bridge.push(`fdb del ${checked(row.mac, parseMac)} ${dev} self`)
+    const batch = row.table === 'neighbour' ? ip : bridge
+    batch.lines.push(removal(row, dev))
+    batch.rows.push(row)
+    batch.removals++
   }
   for (const row of put) {
-    const mac = checked(row.mac, parseMac)
-    if (row.table === 'neighbour') {
-      ip.push(`neigh replace ${checked(row.ip, parseIp)} lladdr ${mac} ${dev} nud permanent`)
-    } else if (row.table === 'port') {
-      // Not `permanent`: on a bridge that means "deliver to this host".
-      bridge.push(`fdb replace ${mac} ${dev} master static`)
-    } else {
-      bridge.push(`fdb replace ${mac} ${dev} dst ${checked(row.vtep, parseVtep)} self permanent`)
-    }
+    const batch = row.table === 'neighbour' ? ip : bridge
+    batch.lines.push(placement(row, dev))
+    batch.rows.push(row)
   }
   return { bridge, ip }
+}
+
+function removal(row: OverlayRow, dev: string): string {
+  if (row.table === 'neighbour') return `neigh del ${checked(row.ip, parseIp)} ${dev}`
+  if (row.table === 'port') return `fdb del ${checked(row.mac, parseMac)} ${dev} master`
+  // Without `dst`: with another one than the row's, the kernel reports success and deletes nothing.
+  return `fdb del ${checked(row.mac, parseMac)} ${dev} self`
+}
+
+function placement(row: OverlayRow, dev: string): string {
+  const mac = checked(row.mac, parseMac)
+  if (row.table === 'neighbour') {
+    return `neigh replace ${checked(row.ip, parseIp)} lladdr ${mac} ${dev} nud permanent`
+  }
+  // Not `permanent`: on a bridge that means "deliver to this host".
+  if (row.table === 'port') return `fdb replace ${mac} ${dev} master static`
+  return `fdb replace ${mac} ${dev} dst ${checked(row.vtep, parseVtep)} self permanent`
 }
 
 function checked(text: string, parse: (text: string) => string | undefined): string {

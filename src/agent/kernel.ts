@@ -28,6 +28,12 @@ export interface Kernel<Row> extends RowRules<Row> {
   apply(changes: Changes<Row>): Promise<void>
   /** Removes every row that this agent owns, and the tables it made. Idempotent. */
   remove(): Promise<void>
+  /**
+   * Calls back, never from within the call, whenever somebody may have changed the tables: too often rather
+   * than too seldom, this agent's own changes included. Returns how to stop. Left out where the kernel tells
+   * nothing: audits find everything in the end.
+   */
+  watch?(onDrift: () => void): () => void
 }
 
 /** What turns the actual rows into the desired ones. A row that is right is not touched. */

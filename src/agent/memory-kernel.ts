@@ -5,6 +5,7 @@ export class MemoryKernel<Row> implements Kernel<Row> {
   readonly slotOf: (row: Row) => string
   readonly same: (a: Row, b: Row) => boolean
   readonly #rows = new Map<string, Row>()
+  readonly #watchers = new Set<() => void>()
 
   constructor({ slotOf, same }: RowRules<Row>) {
     this.slotOf = slotOf
@@ -26,5 +27,24 @@ export class MemoryKernel<Row> implements Kernel<Row> {
 
   async remove(): Promise<void> {
     this.#rows.clear()
+  }
+
+  watch(onDrift: () => void): () => void {
+    this.#watchers.add(onDrift)
+    return () => void this.#watchers.delete(onDrift)
+  }
+
+  /** Changes rows as somebody else would, and tells those who watch. */
+  tamper({ put = [], remove = [] }: Partial<Changes<Row>>): void {
+    for (const row of remove) this.#rows.delete(this.slotOf(row))
+    for (const row of put) this.#rows.set(this.slotOf(row), row)
+    this.reportDrift()
+  }
+
+  /** Says that somebody may have changed something. */
+  reportDrift(): void {
+    void Promise.resolve().then(() => {
+      for (const onDrift of this.#watchers) onDrift()
+    })
   }
 }

@@ -140,12 +140,13 @@ export class AntiEntropy {
 
   /**
    * Takes note of whether a peer's digest of a domain equals ours. News under way explain most differences, so only a
-   * difference at rest, or one that stays, starts a sync.
+   * difference at rest, or one that stays, starts a sync. With `prove` the digest may be an old one that somebody plays again: then `prove`
+   * is called instead, to have the peer say it anew.
    */
-  compare(domain: SyncDomain, equal: boolean, peer: Peer): void {
+  compare(domain: SyncDomain, equal: boolean, peer: Peer, prove?: () => void): void {
     if (equal) {
       const state = this.#mismatches.get(domain.name)
-      if (state !== undefined) state.count = 0
+      if (state !== undefined && prove === undefined) state.count = 0
       return
     }
     const state = this.#stateOf(domain)
@@ -155,6 +156,10 @@ export class AntiEntropy {
     if (this.#stopped || this.#healing || now < state.notBefore) return
     const backlogged = this.#host.backlogged(domain.name)
     if (state.count < MISMATCHES_BELIEVED && this.#host.gossiping() && !backlogged) return
+    if (prove !== undefined) {
+      prove()
+      return
+    }
     state.count = 0
     const intervalMs = backlogged ? BACKLOG_INTERVAL_MS : domain.mismatchIntervalMs
     state.notBefore = now + intervalMs * (0.75 + 0.5 * this.#fraction())

@@ -16,7 +16,7 @@ export interface SyncDomain {
   readonly mismatchIntervalMs: number
   /** Bulk of it is offered to peers, who fetch it; where it is not, sessions with random peers spread it. */
   readonly offered?: boolean
-  /** It is secret: named and exchanged over sealed streams only. */
+  /** It is secret: named and exchanged over sealed streams only, and its frames are wiped. */
   readonly sealedOnly?: boolean
   digest(): Digest
   /** Begins an exchange with the node named. `wake` is to be called when `next` has something again after it had nothing. */
@@ -81,6 +81,8 @@ export class SyncSession {
   #exchange: SyncExchange | undefined
   /** The domain of the present exchange. */
   #domain = ''
+  /** Whether its frames are to be wiped once they are sealed or read. */
+  #secret = false
   #moved: Moved | undefined
   #greeted = false
   /** The stream is full until it says that it has drained. */
@@ -116,13 +118,15 @@ export class SyncSession {
     if (this.#role === 'initiator') this.#sayHello()
   }
 
-  /** Takes a frame; ill-formed ones end the session. */
+  /** Takes a frame, whose bytes are its own; ill-formed ones end the session. */
   receive(bytes: Uint8Array): void {
     if (this.#ended) return
     this.#heard++
     const frame = new Reader(bytes)
-    if (!this.#take(frame)) this.#stream?.destroy()
-    else this.pump()
+    const taken = this.#take(frame)
+    if (this.#secret) bytes.fill(0)
+    if (taken) this.pump()
+    else this.#stream?.destroy()
   }
 
   /** Sends what there is to send and the stream has room for. */
@@ -164,6 +168,7 @@ export class SyncSession {
       const frame = this.#gather(this.#exchange)
       if (frame === undefined) return
       this.#blocked = !this.#stream!.send(frame)
+      if (this.#secret) frame.fill(0)
     }
   }
 
@@ -218,6 +223,7 @@ export class SyncSession {
     this.#exchange?.close()
     this.#exchange = undefined
     const domain = this.#pending.shift()
+    this.#secret = domain?.sealedOnly === true
     if (domain !== undefined) {
       this.#domain = domain.name
       this.#exchange = domain.open(this.#role, () => this.pump(), this.#peer ?? '')
@@ -240,7 +246,10 @@ export class SyncSession {
     }
     if (frames.length === 0) return undefined
     const writer = new Writer(size + 8).u8(FRAME_EXCHANGE)
-    for (const frame of frames) writer.bytes(frame)
+    for (const frame of frames) {
+      writer.bytes(frame)
+      if (this.#secret) frame.fill(0)
+    }
     return writer.view()
   }
 }

@@ -62,7 +62,7 @@ export class Dialogue {
         targetId,
         targetNonce,
         sourceId: this.#members.self.id,
-        members: this.#members.summary,
+        members: this.#members.summaryFor(member),
         digests: member === undefined ? [] : this.#host.digestsFor(member),
       })
     })
@@ -74,7 +74,7 @@ export class Dialogue {
       writeAck(writer, {
         token: ping.token,
         sourceId: this.#members.self.id,
-        members: this.#members.summary,
+        members: this.#members.summaryFor(source),
         digests: source === undefined ? [] : this.#host.digestsFor(source),
         coordinate: source === undefined ? NO_BYTES : this.#host.coordinate(),
       })
@@ -101,7 +101,7 @@ export class Dialogue {
       writeAck(writer, {
         token,
         sourceId: this.#members.self.id,
-        members: this.#members.summary,
+        members: this.#members.summaryFor(undefined),
         digests: [],
         coordinate: NO_BYTES,
       }),

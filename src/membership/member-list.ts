@@ -71,9 +71,12 @@ export class MemberList {
     return { high: this.#digestHigh, low: this.#digestLow }
   }
 
-  /** What probes carry, to be compared: the low half of the digest, mixed with that of the rotation of keys, which is mostly zero. */
-  get summary(): number {
-    return (this.#digestLow ^ this.keysDigest) >>> 0
+  /**
+   * What probes between this node and another one carry, to be compared: the low half of the digest, mixed with that of the rotation of keys,
+   * which is mostly zero, and says nothing to a member that holds no keys.
+   */
+  summaryFor(peer: Member | undefined): number {
+    return peer?.keys.length === 0 ? this.#digestLow : (this.#digestLow ^ this.keysDigest) >>> 0
   }
 
   /** Live members and this node, ordered by id. */

@@ -18,8 +18,13 @@ export interface MembershipHost extends DialogueHost, Omit<IdentityHost, 'publis
   witness(to: string, timeoutMs: number, onResult: (reached: boolean) => void): void
   /** Asks over a stream; calls back at most once, only if the target answers in time. */
   streamPing(to: string, targetId: number, targetNonce: number, timeoutMs: number, onAck: () => void): void
-  /** What a live member said of its state when it was probed or probed us. */
-  compareDigests(membersEqual: boolean, digests: readonly ProbeDigest[], member: Member): void
+  /** What a live member said of its state when it was probed or probed us. Not `proven`: or somebody who plays that again. */
+  compareDigests(
+    membersEqual: boolean,
+    digests: readonly ProbeDigest[],
+    member: Member,
+    proven: boolean,
+  ): void
   /** A member answered a direct ping; the coordinate may be empty. */
   measured(member: Member, rttMs: number, coordinate: Uint8Array): void
   verdictChanged(member: Member, previous: Verdict | undefined): void

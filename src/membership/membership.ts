@@ -20,6 +20,7 @@ import type { MembershipHost, MembershipOptions } from './membership-host.ts'
 import { OwnCondition } from './own-condition.ts'
 import { type OpenPing, Pings } from './pings.ts'
 import { ProbeSchedule } from './probe-schedule.ts'
+import { Proofs } from './proofs.ts'
 import { RecentLosses } from './recent-losses.ts'
 import { Relay } from './relay.ts'
 import { Verdicts } from './verdicts.ts'
@@ -30,8 +31,9 @@ const MISMATCH_INTERVAL_MS = 1_000
 
 const QUEUE_CAPACITY = 16_384
 /**
- * With so many news waiting, times the members that each has to reach, a new member is passed on in one round only: in a join storm
- * the last rounds would bring next to nothing that is new, and a delta sync brings it for less. Fewer news than that are no backlog.
+ * With so many news waiting, times the members that each has to reach, a new member is passed on in one round only, and so are the keys that
+ * a member holds: where all join at once, or change their keys, the last rounds would bring next to nothing that is new, and a delta sync
+ * brings it for less. Fewer news than that are no backlog.
  */
 const BACKLOG_WORK = 6_400
 const LEAST_BACKLOG = 16
@@ -57,6 +59,7 @@ export class Membership implements NewsSource {
   readonly #dialogue: Dialogue
   readonly #identity: Identity
   readonly #relay: Relay
+  readonly #proofs: Proofs
   readonly #healing: Healing
   #stopped = false
   readonly #counts = { misdirected: 0 }
@@ -72,6 +75,7 @@ export class Membership implements NewsSource {
     this.#dialogue = dialogue
     const losses = new RecentLosses()
     this.#relay = new Relay(runtime, this.members, this.#pings, dialogue, losses)
+    this.#proofs = new Proofs(runtime, options, this.#pings, dialogue)
     this.#identity = new Identity(runtime, options, this.members, this.#pings, dialogue, {
       publish: () => this.#spread(this.self),
       epochRaised: (epoch) => host.epochRaised(epoch),
@@ -254,7 +258,8 @@ export class Membership implements NewsSource {
 
   // Messages
 
-  onPing(ping: Ping, from: string): void {
+  /** `proven` says that the ping is no old one played again: only then it counts what it says of its sender's state. */
+  onPing(ping: Ping, from: string, proven = true): void {
     if (!this.isTarget(ping.targetId, ping.targetNonce)) {
       this.#counts.misdirected++
       return
@@ -262,7 +267,7 @@ export class Membership implements NewsSource {
     this.#schedule.hear(ping.round)
     const source = this.#heard(ping.sourceId)
     this.#dialogue.ack(ping, from, source?.isAt(from) ? source : undefined)
-    if (source?.live) this.#compare(ping.members, ping.digests, source)
+    if (source?.live) this.#compare(ping.members, ping.digests, source, proven)
   }
 
   /** Tells which member has answered, if it was a question of this node's. */
@@ -271,7 +276,7 @@ export class Membership implements NewsSource {
     this.verdicts.examiner.sighted()
     const source = this.#heard(ack.sourceId)
     if (source?.isAt(from) === false) source.answersFrom = from
-    if (source?.live) this.#compare(ack.members, ack.digests, source)
+    if (source?.live) this.#compare(ack.members, ack.digests, source, true)
     return source
   }
 
@@ -287,6 +292,11 @@ export class Membership implements NewsSource {
 
   onNack(nack: Nack): void {
     if (this.#pings.nacked(nack.token)) this.#heard(nack.sourceId)
+  }
+
+  /** Asks a member for a proof that it lives and has sent what came in its name; `onProof` comes at most once. */
+  prove(member: Member, onProof: () => void = () => {}): void {
+    this.#proofs.ask(member, onProof)
   }
 
   isTarget(id: number, nonce: number): boolean {
@@ -309,17 +319,22 @@ export class Membership implements NewsSource {
     // What is said of this node itself is heard from anybody, so that it can be refuted.
     const own = record.name === this.self.name
     const { failedVoices } = this.verdicts
-    const member = this.#take(own ? record : failedVoices.credible(record, from, this.#runtime.now()))
-    if (member !== undefined) this.#spread(member, this.backlogged && saysMerelyThatItJoined(member.record))
+    const known = this.members.get(record.name)
+    const before = known?.record
+    const credible = own ? record : failedVoices.credible(record, from, this.#runtime.now())
+    const member = this.#take(credible, known)
+    if (member !== undefined) this.#spread(member, this.backlogged && isRoutine(member.record, before))
   }
 
   /** Merges a record; tells which member's record has changed by it, this node's own apart. */
-  #take(record: MemberRecord): Member | undefined {
+  #take(
+    record: MemberRecord,
+    member: Member | undefined = this.members.get(record.name),
+  ): Member | undefined {
     if (record.name === this.self.name) {
       this.#identity.hear(record)
       return undefined
     }
-    const member = this.members.get(record.name)
     if (member === undefined) return this.#admit(record)
     this.#own.view.confirm(member)
     return member.record !== record && this.#merge(member, record) ? member : undefined
@@ -408,8 +423,8 @@ export class Membership implements NewsSource {
     this.#host.twinFound(record)
   }
 
-  #compare(members: number, digests: readonly ProbeDigest[], source: Member): void {
-    this.#host.compareDigests(members === this.members.summary, digests, source)
+  #compare(members: number, digests: readonly ProbeDigest[], source: Member, proven: boolean): void {
+    this.#host.compareDigests(members === this.members.summaryFor(source), digests, source, proven)
   }
 
   #ticked(): void {
@@ -422,6 +437,13 @@ export class Membership implements NewsSource {
   }
 }
 
-function saysMerelyThatItJoined({ incarnation, left, hard, soft }: MemberRecord): boolean {
-  return incarnation === 0 && !left && hard.length === 0 && soft.length === 0
+/** Whether a record says merely that its member has joined, or that it holds other keys than before. */
+function isRoutine(record: MemberRecord, before: MemberRecord | undefined): boolean {
+  if (record.left || isAccused(record)) return false
+  if (record.incarnation === 0) return true
+  return before !== undefined && !isAccused(before) && before.keys.join() !== record.keys.join()
+}
+
+function isAccused({ hard, soft }: MemberRecord): boolean {
+  return hard.length + soft.length > 0
 }

@@ -41,7 +41,7 @@ export interface NetworkStateHost {
   /** Compares all state with a peer. */
   sync(peer: Peer, onEnd: (outcome: SyncOutcome) => void): SyncHandle
   /** A peer's digest of a network did or did not equal ours. */
-  compared(network: SyncDomain, equal: boolean, peer: Peer): void
+  compared(network: SyncDomain, equal: boolean, peer: Peer, prove?: () => void): void
   /** What a peer has told of a network could not be taken in singly. */
   lacking(network: SyncDomain, peer: Peer): void
   /** More was written in a network than gossip carries well. */
@@ -214,13 +214,14 @@ export class NetworkState {
     return digests
   }
 
-  compareDigests(digests: readonly ProbeDigest[], peer: Peer): void {
+  /** With `prove` it is not sure that the peer has said so: see `AntiEntropy.compare`. */
+  compareDigests(digests: readonly ProbeDigest[], peer: Peer, prove?: () => void): void {
     for (const { network, digest } of digests) {
       const replica = this.#byId.get(network)
       if (replica === undefined) continue
       const equal = replica.agrees(digest, peer)
-      if (equal && !replica.synced && replica.mayHear(peer)) replica.tookOver()
-      this.#host.compared(replica.domain, equal, peer)
+      if (equal && prove === undefined && !replica.synced && replica.mayHear(peer)) replica.tookOver()
+      this.#host.compared(replica.domain, equal, peer, prove)
     }
   }
 

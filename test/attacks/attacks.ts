@@ -24,22 +24,13 @@ const pasts = new WeakMap<Siege, Uint8Array[]>()
 const drips = new WeakMap<Siege, Caller>()
 
 /** Packets of the peer to the target, sealed and received. */
-function recorded({ peer, target }: Siege): Uint8Array[] {
+export function recorded({ peer, target }: Siege): Uint8Array[] {
   return peer.tap.sentTo(target.cluster.self.address)
 }
 
 function each(packets: readonly Uint8Array[], act: (packet: Uint8Array) => void): number {
   packets.forEach(act)
   return packets.length
-}
-
-/** The bytes of the latest stream that the peer opened to the target. */
-async function recordedStream({ peer, target }: Siege): Promise<Uint8Array[]> {
-  const { address } = target.cluster.self
-  const find = (): Uint8Array[] | undefined =>
-    peer.tap.streams.filter(({ to, chunks }) => to === address && chunks.length > 2).at(-1)?.chunks
-  await until(() => find() !== undefined)
-  return find()!
 }
 
 const replays: readonly Attack[] = [
@@ -251,7 +242,7 @@ const streams: readonly Attack[] = [
     name: 'a recorded stream, again',
     causes: ['stream-replayed'],
     run: async (siege) => {
-      const chunks = await recordedStream(siege)
+      const chunks = await siege.recordedStream()
       const callers = Array.from({ length: 20 }, () =>
         siege.adversary.connect(siege.target.cluster.self.address, chunks),
       )
@@ -265,7 +256,7 @@ const streams: readonly Attack[] = [
     causes: [],
     elsewhere: '1 `stream-forged` there',
     run: async (siege) => {
-      const chunks = await recordedStream(siege)
+      const chunks = await siege.recordedStream()
       const reborn = siege.nodes.at(-1)!
       const dropped = (): number => reborn.cluster.metrics()['dropped.stream-forged']!
       const before = dropped()
@@ -310,7 +301,7 @@ const streams: readonly Attack[] = [
       let at = 0
       const drip = setInterval(() => {
         if (caller.closed) clearInterval(drip)
-        else caller.socket.write(DRIPPING.subarray(at, ++at))
+        else caller.say(DRIPPING.subarray(at, ++at))
       }, DRIP_MS)
     },
     run: async (siege) => {
@@ -328,7 +319,7 @@ const streams: readonly Attack[] = [
     least: HALF_OPEN_STREAMS / 2,
     run: async (siege) => {
       const { address } = siege.target.cluster.self
-      const hello = (await recordedStream(siege))[0]!
+      const hello = (await siege.recordedStream())[0]!
       const callers = Array.from({ length: HALF_OPEN_STREAMS }, (_, i) =>
         siege.adversary.connect(address, i % 2 === 0 ? [] : [hello.subarray(0, 40)]),
       )
@@ -342,6 +333,17 @@ const streams: readonly Attack[] = [
   },
 ]
 
+/** A quarter each: noise; noise under a true header up to the key's id, and up to the nonce; and the very packet. */
+export function junkLike(genuine: Uint8Array): Uint8Array[] {
+  return Array.from({ length: 256 }, (_, i) => {
+    const random = Buffer.concat(Array.from({ length: 1 + (i % 40) }, () => generateKey()))
+    if (i % 4 === 0) return random
+    if (i % 4 === 1) return Buffer.concat([genuine.subarray(0, 6), random])
+    if (i % 4 === 2) return genuine
+    return Buffer.concat([genuine.subarray(0, HEADER_BYTES), random])
+  })
+}
+
 const floods: readonly Attack[] = [
   {
     name: 'junk, 20,000 packets a second',
@@ -350,14 +352,7 @@ const floods: readonly Attack[] = [
     least: 1_000,
     run: async (siege) => {
       const { address } = siege.target.cluster.self
-      const genuine = recorded(siege).at(-1)!
-      const junk = Array.from({ length: 256 }, (_, i) => {
-        const random = Buffer.concat(Array.from({ length: 1 + (i % 40) }, () => generateKey()))
-        if (i % 4 === 0) return random
-        if (i % 4 === 1) return Buffer.concat([genuine.subarray(0, 6), random])
-        if (i % 4 === 2) return genuine
-        return Buffer.concat([genuine.subarray(0, HEADER_BYTES), random])
-      })
+      const junk = junkLike(recorded(siege).at(-1)!)
       const perTick = (JUNK_PER_SECOND * JUNK_TICK_MS) / 1_000
       let sent = 0
       const began = performance.now()

@@ -6,7 +6,7 @@ import { until } from '../waiting.ts'
 import { Tap } from './tap.ts'
 
 /** Brisk probes that no scheduling delay of a busy machine turns into a suspicion. */
-const TIMING = {
+export const TIMING = {
   probeIntervalMs: 50,
   probeTimeoutMs: 800,
   indirectTimeoutMs: 4_000,
@@ -55,6 +55,11 @@ export interface Outcome {
   readonly tried: number
   /** What the target has dropped, by cause. */
   readonly dropped: Readonly<Record<string, number>>
+  /** Bytes that the adversary has put on the wire, and those that it was answered. */
+  readonly said: number
+  readonly heard: number
+  /** Probes of all nodes meanwhile, and how many of them took help by others or by a stream. */
+  readonly probes: { readonly sent: number; readonly helped: number }
   /** What was not as it was before, in words; empty if all is well. */
   readonly disturbed: readonly string[]
 }
@@ -127,14 +132,29 @@ export class Siege {
     })
   }
 
+  /** The bytes of the latest stream that the peer opened to the target. */
+  async recordedStream(): Promise<Uint8Array[]> {
+    const { address } = this.target.cluster.self
+    const find = (): Uint8Array[] | undefined =>
+      this.peer.tap.streams.filter(({ to, chunks }) => to === address && chunks.length > 2).at(-1)?.chunks
+    await until(() => find() !== undefined)
+    return find()!
+  }
+
+  /** What the nodes were told of each other since this was last asked. */
+  forgetTold(): string[] {
+    return this.#told.splice(0)
+  }
+
   /** Carries an attack out, and sees what has become of the cluster. */
   async suffer(attack: Attack): Promise<Outcome> {
     await attack.prepare?.(this)
     await this.settle()
-    this.#told.length = 0
+    this.forgetTold()
     const before = this.nodes.map((node) => view(node))
     const dropsBefore = drops(this.target)
     const failedBefore = this.nodes.map(({ cluster }) => cluster.metrics()['probe.failed']!)
+    const wire = this.#wire()
 
     const tried = await attack.run(this)
     const least = attack.causes.length === 0 ? 0 : (attack.least ?? tried)
@@ -146,15 +166,40 @@ export class Siege {
     })
     await this.settle()
 
-    disturbed.push(...this.#told)
+    disturbed.push(...this.forgetTold())
     this.nodes.forEach((node, i) => {
       const { name } = node.cluster.self
       if (view(node) !== before[i]) disturbed.push(`${name} sees ${view(node)} instead of ${before[i]}`)
       const failed = node.cluster.metrics()['probe.failed']! - failedBefore[i]!
       if (failed > 0) disturbed.push(`${failed} probes of ${name} failed`)
     })
+    const { said, heard, sent, helped } = difference(wire, this.#wire())
     await this.#write().catch(() => disturbed.push('what was written afterwards did not reach everyone'))
-    return { attack: attack.name, tried, dropped: dropped(), disturbed }
+    const probes = { sent: sent ?? 0, helped: helped ?? 0 }
+    return {
+      attack: attack.name,
+      tried,
+      dropped: dropped(),
+      said: said ?? 0,
+      heard: heard ?? 0,
+      probes,
+      disturbed,
+    }
+  }
+
+  /** What the adversary has said and heard so far, and the probes of the nodes. */
+  #wire(): Record<string, number> {
+    const sum = (...names: string[]): number => {
+      const each = this.nodes.flatMap(({ cluster }) => names.map((name) => cluster.metrics()[name]!))
+      return each.reduce((total, count) => total + count, 0)
+    }
+    const injected = this.nodes.reduce((total, { tap }) => total + tap.injectedBytes, 0)
+    return {
+      said: this.adversary.said + injected,
+      heard: this.adversary.heard,
+      sent: sum('probe.sent'),
+      helped: sum('probe.indirect', 'probe.stream'),
+    }
   }
 
   async close(): Promise<void> {
@@ -176,7 +221,9 @@ export class Siege {
 export class Adversary {
   readonly #udp: Socket
   readonly #connections = new Set<Connection>()
-  /** Bytes that were answered by packets. */
+  /** Bytes that it has sent, by packets and by streams. */
+  said = 0
+  /** Bytes that it was answered. */
   heard = 0
 
   static async begin(): Promise<Adversary> {
@@ -197,18 +244,24 @@ export class Adversary {
   }
 
   send(packet: Uint8Array, to: string): void {
+    this.said += packet.length
     this.#udp.send(packet, parseAddress(to).port, '127.0.0.1')
   }
 
   /** Connects and says something, piece by piece; tells what was answered and when the other side closes. */
   connect(to: string, pieces: readonly Uint8Array[] = []): Caller {
     const socket = connect(parseAddress(to).port, '127.0.0.1', () => {
-      for (const piece of pieces) socket.write(piece)
+      for (const piece of pieces) say(piece)
     })
-    const caller: Caller = { heard: 0, closed: false, socket }
+    const say = (piece: Uint8Array): void => {
+      this.said += piece.length
+      socket.write(piece)
+    }
+    const caller: Caller = { heard: 0, closed: false, say }
     this.#connections.add(socket)
     socket.on('data', (bytes) => {
       caller.heard += bytes.length
+      this.heard += bytes.length
     })
     socket.on('error', () => {})
     socket.on('close', () => {
@@ -232,7 +285,8 @@ export class Adversary {
 export interface Caller {
   heard: number
   closed: boolean
-  readonly socket: Connection
+  /** Says more. */
+  say(piece: Uint8Array): void
 }
 
 function drops({ cluster }: BesiegedNode): Record<string, number> {

@@ -20,11 +20,16 @@ export class Tap extends RuntimeAround {
   #handlers: TransportHandlers | undefined
   readonly packets: SentPacket[] = []
   readonly streams: SentStream[] = []
+  /** Bytes of the packets that were put in. */
+  injectedBytes = 0
+  /** Is shown each packet that leaves or comes by the socket. */
+  sees: (direction: 'out' | 'in', packet: Uint8Array, address: string) => void = () => {}
   /** Sees each packet that is sent; true keeps it from arriving. */
   withholds: (packet: SentPacket) => boolean = () => false
 
   /** Puts a packet into the socket, as if from an address. */
   inject(packet: Uint8Array, from: string): void {
+    this.injectedBytes += packet.length
     this.#handlers?.onPacket(packet.slice(), from)
   }
 
@@ -33,13 +38,20 @@ export class Tap extends RuntimeAround {
   }
 
   async listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
-    const transport = await this.inner.listen(bind, handlers)
+    const transport = await this.inner.listen(bind, {
+      ...handlers,
+      onPacket: (packet, from) => {
+        this.sees('in', packet, from)
+        handlers.onPacket(packet, from)
+      },
+    })
     this.#handlers = handlers
     return {
       address: transport.address,
       send: (to, bytes) => {
         const packet = { to, bytes: bytes.slice() }
         if (this.packets.push(packet) > MOST_PACKETS) this.packets.shift()
+        this.sees('out', packet.bytes, to)
         if (!this.withholds(packet)) transport.send(to, bytes)
       },
       connect: (to, streamHandlers) => this.#connect(transport, to, streamHandlers),

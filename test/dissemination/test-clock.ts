@@ -17,6 +17,12 @@ export class TestClock {
     return this.#tasks.filter(({ run }) => run !== undefined).length
   }
 
+  /** When the next of it is due. */
+  get nextAt(): number {
+    while (this.#tasks.length > 0 && this.#tasks[0]!.run === undefined) this.#tasks.shift()
+    return this.#tasks[0]?.at ?? Number.POSITIVE_INFINITY
+  }
+
   schedule(delayMs: number, run: () => void): Timer {
     const task: Task = { at: this.now + Math.max(0, delayMs), run }
     let at = this.#tasks.length

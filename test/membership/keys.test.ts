@@ -26,9 +26,11 @@ describe('the keys that members list', () => {
 })
 
 describe('a rotation of keys that one node has not heard of', () => {
-  const mismatches = (digest: number): number => {
+  const mismatches = (digest: number, held: readonly number[] = [7]): number => {
     const world = new MemberWorld()
     const [a, b] = world.cluster('a', 'b')
+    a!.membership.setKeys([7])
+    b!.membership.setKeys(held)
     world.run(10_000)
     const before = b!.antiEntropy.counts.mismatches + a!.antiEntropy.counts.mismatches
     a!.membership.members.keysDigest = digest
@@ -42,5 +44,9 @@ describe('a rotation of keys that one node has not heard of', () => {
 
   it('is not seen where there is none', () => {
     expect(mismatches(0)).toBe(0)
+  })
+
+  it('is not seen where one of the two holds no keys, and could do nothing about it', () => {
+    expect(mismatches(0x1234_5678, [])).toBe(0)
   })
 })

@@ -43,6 +43,7 @@ function report(parts: Partial<Report> = {}): Report {
     detection: NO_CRASH,
     falsePositives: null,
     impaired: null,
+    rotation: null,
     convergence: { everyoneMs: null },
     warnings: {},
     invariants: { checked: 1, violations: [] },

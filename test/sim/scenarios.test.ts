@@ -204,8 +204,22 @@ describe('scenarios', () => {
     expect(convergence.everyoneMs!.p50).toBeGreaterThan(45)
   })
 
-  it('key-rotation: everyone gets the new key, with losses, too', async () => {
-    const { convergence } = await well('key-rotation', 8, { rotations: 2, spacingMs: 0, loss: 0.1 })
+  it('key-rotation: under load no packet is lost, nobody is suspected, and entries come as ever', async () => {
+    const { convergence, rotation } = await well('key-rotation', 16, { rotations: 1, entriesPerSecond: 50 })
+    expect(rotation).toMatchObject({ dropped: 0, probesFailed: 0, suspected: 0 })
+    expect(rotation!.entriesMs!.max).toBeLessThan(5_000)
+    expect(convergence.everyoneMs!.max).toBeLessThan(3_000)
+    expect(rotation!.streamsPerNode).toBeLessThan(12)
+  })
+
+  it.each<[string, Record<string, number>]>([
+    ['a tenth of the packets is lost', { loss: 0.1 }],
+    ['three are begun at once', { atOnce: 3 }],
+    ['members are stalled, cut off and restarted meanwhile', { stalled: 1, cut: 2, restarted: 1 }],
+    ['all of that comes together', { loss: 0.1, atOnce: 3, stalled: 1, cut: 2, restarted: 1 }],
+  ])('key-rotation: no packet is dropped for its key where %s', async (_where, set) => {
+    const { convergence, rotation } = await well('key-rotation', 10, { rotations: 1, spacingMs: 0, ...set })
+    expect(rotation!.dropped).toBe(0)
     expect(convergence.everyoneMs!.max).toBeGreaterThan(0)
   })
 

@@ -29,6 +29,7 @@ const NOTHING: Report = {
   detection: NO_CRASH,
   falsePositives: null,
   impaired: null,
+  rotation: null,
   convergence: { everyoneMs: null },
   warnings: {},
   invariants: { checked: 5, violations: [] },

@@ -1,12 +1,14 @@
-import { toBatches } from './batch.ts'
+import { type Batch, toRowBatches } from './batch.ts'
 import type { Changes, Kernel } from './kernel.ts'
+import { KernelMonitor } from './kernel-monitor.ts'
 import { parseIp, parseMac } from './node-addresses.ts'
 import type { Run } from './node-commands.ts'
 import { type OverlayRow, overlayRules } from './overlay-rows.ts'
+import { type RefusedRow, RefusedRowsError, runBatch } from './refused-rows.ts'
 import type { VxlanDevice } from './vxlan-device.ts'
 
 /** The FDB and neighbour rows of one VXLAN device, through iproute2. */
-export class LinuxKernel implements Kernel<OverlayRow> {
+export class LinuxOverlayKernel implements Kernel<OverlayRow> {
   readonly slotOf = overlayRules.slotOf
   readonly same = overlayRules.same
   readonly #device: VxlanDevice
@@ -18,32 +20,61 @@ export class LinuxKernel implements Kernel<OverlayRow> {
   }
 
   async dump(): Promise<OverlayRow[]> {
+    const rows = await this.#rowsIfRight().catch(() => undefined)
+    if (rows !== undefined) return rows
     await this.#device.ensure()
-    return readRows(this.#device.name, this.#run)
+    const rowsNow = await this.#rowsIfRight()
+    if (rowsNow === undefined) throw new Error(`device ${this.#device.name} does not stay as it is made`)
+    return rowsNow
   }
 
+  /** Rejects with a `RefusedRowsError` that names each row that failed; the others are in place then. */
   async apply(changes: Changes<OverlayRow>): Promise<void> {
-    const batches = toBatches(this.#device.name, changes)
-    await Promise.all([this.#batch('bridge', batches.bridge), this.#batch('ip', batches.ip)])
+    const { bridge, ip } = toRowBatches(this.#device.name, changes)
+    const refused = await Promise.all([this.#batch('bridge', bridge), this.#batch('ip', ip)])
+    if (refused.some((rows) => rows.length > 0)) throw new RefusedRowsError(refused.flat())
   }
 
   async remove(): Promise<void> {
     await this.#device.remove()
   }
 
-  async #batch(tool: 'bridge' | 'ip', lines: readonly string[]): Promise<void> {
-    // With -force one bad line does not keep the others from being applied.
-    if (lines.length > 0) await this.#run(tool, ['-force', '-batch', '-'], `${lines.join('\n')}\n`)
+  watch(onDrift: () => void): () => void {
+    return KernelMonitor.of(this.#run).listen({
+      onEvent: (event) => {
+        if (this.#device.isConcernedBy(event)) onDrift()
+      },
+      onGap: onDrift,
+    })
+  }
+
+  async #batch(tool: 'bridge' | 'ip', { lines, rows, removals }: Batch): Promise<RefusedRow<OverlayRow>[]> {
+    const refused: RefusedRow<OverlayRow>[] = []
+    for (const { index, words } of await runBatch(this.#run, tool, lines)) {
+      const row = rows[index]
+      const isGoneAlready = index < removals && words.includes('No such file or directory')
+      if (row === undefined || isGoneAlready) continue
+      refused.push({ row, code: 'ERR_COMMAND_FAILED', reason: `"${tool} ${lines[index]}": ${words}` })
+    }
+    return refused
+  }
+
+  /** All rows, if the device is as it should be; both tables and the device are read at once. */
+  async #rowsIfRight(): Promise<OverlayRow[] | undefined> {
+    const [state, fdb] = await Promise.all([this.#device.look(), readFdb(this.#device.name, this.#run)])
+    return this.#device.isRight(state) ? [...fdb, ...parseNeighbours(state.neighbours)] : undefined
   }
 }
 
 /** The rows of ours that a VXLAN device holds now. */
 export async function readRows(device: string, run: Run): Promise<OverlayRow[]> {
-  const [fdb, neighbours] = await Promise.all([
-    run('bridge', ['-json', 'fdb', 'show', 'dev', device]),
-    run('ip', ['-json', 'neigh', 'show', 'dev', device, 'nud', 'permanent']),
-  ])
-  return [...parseFdb(JSON.parse(fdb)), ...parseNeighbours(JSON.parse(neighbours))]
+  const neighbours = run('ip', ['-json', 'neigh', 'show', 'dev', device, 'nud', 'permanent'])
+  const [fdb, shown] = await Promise.all([readFdb(device, run), neighbours])
+  return [...fdb, ...parseNeighbours(JSON.parse(shown))]
+}
+
+async function readFdb(device: string, run: Run): Promise<OverlayRow[]> {
+  return parseFdb(JSON.parse(await run('bridge', ['-json', 'fdb', 'show', 'dev', device])))
 }
 
 type Fields = Readonly<Record<string, unknown>>
