@@ -3,15 +3,16 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { OverlayRow } from '../../src/agent/index.ts'
 import type { MemberStatus } from '../../src/index.ts'
-import type { Endpoint } from './endpoints.ts'
+import { ControlClient } from './control-client.ts'
 import type { AgentEvent } from './events.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 export interface AgentProcessOptions {
-  /** Command line of the agent. */
+  /** Command line of `run`. */
   readonly args: readonly string[]
+  readonly socketPath: string
   readonly key: string
   /** The network namespace to run in; default: this process's own. */
   readonly namespace?: string
@@ -22,17 +23,11 @@ export interface SeenMember {
   readonly status: MemberStatus
 }
 
-export interface SeenEndpoint {
-  readonly endpoint: Endpoint
-  readonly owner: string
-}
-
-/** An overlay agent in a process of its own, and what is known of it from its log. */
+/** An overlay agent in a process of its own, how to ask it, and what is known of it from its log. */
 export class AgentProcess {
+  readonly client: ControlClient
   /** The state of each member, as this agent sees it. */
   readonly members: Map<string, SeenMember> = new Map()
-  /** The entries of the endpoint table, as this agent sees them, by IP. */
-  readonly endpoints: Map<string, SeenEndpoint> = new Map()
   /** Where it listens, once it does. */
   address: string | undefined
   /** Dry run only: the rows that there would be. */
@@ -45,8 +40,10 @@ export class AgentProcess {
   #exit: string | undefined
   #stderr = ''
 
-  constructor({ args, key, namespace }: AgentProcessOptions) {
-    const node = [process.execPath, '--import', 'tsx', MAIN, '--stop-on-eof', ...args]
+  constructor({ args, socketPath, key, namespace }: AgentProcessOptions) {
+    this.client = new ControlClient(socketPath)
+    const agent = ['run', '--stop-on-eof', '--socket', socketPath, ...args]
+    const node = [process.execPath, '--import', 'tsx', MAIN, ...agent]
     const [command = '', ...rest] =
       namespace === undefined ? node : ['ip', 'netns', 'exec', namespace, ...node]
     // Detached: a Ctrl-C is for us, who then end it in good order.
@@ -85,18 +82,17 @@ export class AgentProcess {
 
   /** As a crash would: it tells nobody and tidies nothing up. */
   async crash(): Promise<void> {
-    this.#isEnding = true
-    this.#child.kill('SIGKILL')
+    this.kill()
     await this.#exited
   }
 
-  /** Asks it to leave, and resolves once it has. Rejects if it does not end well. */
-  async stop(): Promise<void> {
+  /** Has it withdraw and remove everything, and resolves once it has ended. Rejects if it does not end well. */
+  async down(): Promise<void> {
     this.#isEnding = true
-    this.#child.kill('SIGTERM')
+    await this.client.down()
     await this.#exited
     if (this.#exit !== '0')
-      throw new Error(`an agent did not stop well (${this.#exit}): ${this.#stderr.trim()}`)
+      throw new Error(`an agent did not end well (${this.#exit}): ${this.#stderr.trim()}`)
   }
 
   /** Ends it at once, from a handler that cannot wait. */
@@ -108,8 +104,6 @@ export class AgentProcess {
   #take(event: AgentEvent): void {
     if (event.event === 'listening') this.address = event.address
     else if (event.event === 'member') this.members.set(event.name, event)
-    else if (event.event === 'endpoint-set') this.endpoints.set(event.endpoint.ip, event)
-    else if (event.event === 'endpoint-gone') this.endpoints.delete(event.endpoint.ip)
     else if (event.event === 'problem') this.problems.push(event.message)
     else if (event.event === 'dry-run') {
       this.#commands.push(...event.commands)

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { generateKey } from '../../src/index.ts'
 import { Lab, missingForLab } from '../lab/lab.ts'
 import { Narrator } from './narrator.ts'
@@ -15,13 +18,17 @@ async function main(): Promise<void> {
     console.log(
       `No real network here (${missing}): the same story on loopback, commands printed but not run.`,
     )
-    return play(loopbackStage(HOSTS, key), narrator)
+    const directory = mkdtempSync(join(tmpdir(), 'hearsay-'))
+    process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+    return play(loopbackStage(HOSTS, key, directory), narrator)
   }
   console.log('Three hosts out of network namespaces, one container each. Ctrl-C removes everything.')
   const lab = Lab.build(HOSTS)
   narrator.tell(
     'built:',
-    lab.hosts.map(({ name, vtep, container }) => `${name}  ${vtep}  container ${container.ip}`),
+    lab.hosts.map(
+      ({ name, vtep, container }) => `${name}  ${vtep}  container ${container.ips.join(' and ')}`,
+    ),
   )
   await play(labStage(lab, key), narrator)
   lab.remove()

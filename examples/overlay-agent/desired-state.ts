@@ -1,41 +1,63 @@
-import type { OverlayRow } from '../../src/agent/index.ts'
-import { isIpv6 } from '../../src/agent/index.ts'
-import type { Endpoint } from './endpoints.ts'
+import { isIpv6, type OverlayRow, parseIp, parseMac, slotOf } from '../../src/agent/index.ts'
+import type { Owned } from '../../src/index.ts'
+import type { Address, Station } from './tables.ts'
+
+/** The winners of a table, by key. */
+export type Winners<V> = ReadonlyMap<string, Owned<V>>
 
 /** The host for which rows are wanted. */
 export interface Viewpoint {
   /** Its member name. */
   readonly name: string
   readonly vtep: string
-  /** Whether the VXLAN device is a port of a bridge, which then gets rows as well. */
-  readonly bridged: boolean
 }
 
 /**
- * The rows that one host's kernel should hold, given the winning entries of the endpoint table.
+ * The rows that one host's kernel should hold: for each station elsewhere an FDB row and one of the bridge, for each
+ * address of such a station a neighbour row. Each table is decided by its winners and by nothing else.
  *
- * Left out are its own endpoints, entries filed under a key that is not their IP, and VTEPs that this host's
- * device cannot send to: its own, and those of the other address family. Two IPs may share a MAC, but the FDB
- * has one slot for it: of different VTEPs the one with the lowest IP wins, on every host alike.
+ * Left out are its own stations, which the bridge knows; keys that are not spelled as the kernel does; and VTEPs that
+ * this host's device cannot send to: its own, and those of the other address family. An address of a station that is
+ * left out, or that nobody claims, gets no row: to answer for it would send frames nowhere.
  */
 export function desiredRows(
-  entries: Iterable<readonly [key: string, { readonly value: Endpoint; readonly owner: string }]>,
+  stations: Winners<Station>,
+  addresses: Winners<Address>,
   viewpoint: Viewpoint,
 ): OverlayRow[] {
   const rows: OverlayRow[] = []
-  const ofMac = new Map<string, Endpoint>()
-  for (const [key, { value: endpoint, owner }] of entries) {
-    if (key !== endpoint.ip || isIpv6(endpoint.vtep) !== isIpv6(viewpoint.vtep)) continue
-    const isOwn = owner === viewpoint.name
-    if (!isOwn && endpoint.vtep === viewpoint.vtep) continue
-    const rival = ofMac.get(endpoint.mac)
-    if (rival === undefined || endpoint.ip < rival.ip) ofMac.set(endpoint.mac, endpoint)
-    if (!isOwn) rows.push({ table: 'neighbour', ip: endpoint.ip, mac: endpoint.mac })
+  const remote = new Set<string>()
+  for (const [mac, { value, owner }] of stations) {
+    const isReachable = value.vtep !== viewpoint.vtep && isIpv6(value.vtep) === isIpv6(viewpoint.vtep)
+    if (owner === viewpoint.name || !isReachable || parseMac(mac) !== mac) continue
+    remote.add(mac)
+    rows.push({ table: 'fdb', mac, vtep: value.vtep }, { table: 'port', mac })
   }
-  for (const { mac, vtep } of ofMac.values()) {
-    if (vtep === viewpoint.vtep) continue
-    rows.push({ table: 'fdb', mac, vtep })
-    if (viewpoint.bridged) rows.push({ table: 'port', mac })
+  for (const [ip, { value }] of addresses) {
+    if (remote.has(value.mac) && parseIp(ip) === ip) rows.push({ table: 'neighbour', ip, mac: value.mac })
   }
   return rows
+}
+
+/** The endpoints of this host, as far as rows may contradict them. */
+export interface Here {
+  hasStation(mac: string): boolean
+  hasAddress(ip: string): boolean
+}
+
+/**
+ * What should be there while others are still to be heard: what is known, and of the rows that an earlier process left
+ * behind those that nothing known contradicts. So a restart in the middle of an outage tears nothing down.
+ */
+export function heldRows(
+  wanted: readonly OverlayRow[],
+  adopted: readonly OverlayRow[],
+  here: Here,
+): OverlayRow[] {
+  const known = new Set(wanted.map(slotOf))
+  const held = adopted.filter((row) => {
+    const isHere = here.hasStation(row.mac) || (row.table === 'neighbour' && here.hasAddress(row.ip))
+    return !isHere && !known.has(slotOf(row))
+  })
+  return [...wanted, ...held]
 }

@@ -1,28 +1,51 @@
 import type { OverlayRow } from '../../src/agent/index.ts'
 import type { MemberStatus } from '../../src/index.ts'
-import type { Endpoint } from './endpoints.ts'
+import type { Address, Station } from './tables.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
 export type AgentEvent =
-  | { readonly event: 'listening'; readonly name: string; readonly address: string }
+  /** It takes part in the cluster, and takes requests on its control socket. */
+  | {
+      readonly event: 'listening'
+      readonly name: string
+      readonly address: string
+      readonly socket: string
+    }
   | {
       readonly event: 'member'
       readonly name: string
       readonly address: string
       readonly status: MemberStatus
     }
-  | { readonly event: 'endpoint-set'; readonly endpoint: Endpoint; readonly owner: string }
+  | { readonly event: 'isolated' | 'reconnected' }
+  | { readonly event: 'joined' | 'parted'; readonly network: string }
   | {
-      readonly event: 'endpoint-gone'
-      readonly endpoint: Endpoint
+      readonly event: 'entry-set'
+      readonly network: string
+      readonly table: 'stations' | 'addresses'
+      readonly key: string
+      readonly value: Station | Address
+      readonly owner: string
+    }
+  | {
+      readonly event: 'entry-gone'
+      readonly network: string
+      readonly table: 'stations' | 'addresses'
+      readonly key: string
       readonly owner: string
       readonly reason: 'deleted' | 'left' | 'failed'
     }
   /** Rows were changed. */
-  | { readonly event: 'kernel'; readonly put: number; readonly removed: number; readonly durationMs: number }
+  | {
+      readonly event: 'kernel'
+      readonly network: string
+      readonly put: number
+      readonly removed: number
+      readonly durationMs: number
+    }
   /**
    * What a dry run would have given to `bridge -batch -` and `ip -batch -`, and the rows as they would be
    * then.
    */
   | { readonly event: 'dry-run'; readonly commands: readonly string[]; readonly rows: readonly OverlayRow[] }
-  | { readonly event: 'problem'; readonly message: string }
+  | { readonly event: 'problem'; readonly network?: string; readonly message: string }

@@ -1,83 +1,179 @@
 import { hostname } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { parseDevice, parseIp, parseMac, parseVtep } from '../../src/agent/index.ts'
-import type { LocalEndpoint } from './endpoints.ts'
+import { parseVtep } from '../../src/agent/index.ts'
+import type { NetworkSpec } from './control-api.ts'
 
-/** Everything that one agent process needs to know. */
-export interface AgentOptions {
+export const USAGE = `Usage: overlay-agent COMMAND [options]
+
+  run --vtep IP                  the agent of this host
+  join NETWORK --vni N           takes part in a network
+  part NETWORK                   withdraws all endpoints of this host from it, and removes what was made for it
+  attach NETWORK MAC [IP]...     an endpoint is on this host now, with these addresses and no others
+  detach NETWORK MAC             it no longer is
+  list [NETWORK]                 all endpoints, as this host sees them
+  status                         members, networks and the state of the kernel
+  down                           the agent leaves and removes everything; also what a dead agent has left behind
+
+Options of all commands:
+  --socket PATH       where the agent is asked; default: $HEARSAY_SOCKET, or /run/hearsay-overlay.sock
+  --json              answers for machines
+  --help              print this
+
+Options of run:
+  --vtep IP           the address of this host on the underlay, IPv4 or IPv6
+  --name NAME         name of this member; default: the host name
+  --bind HOST:PORT    where to listen for the other members; default <vtep>:7946
+  --seed HOST:PORT    another member to join through; may be repeated
+  --key-file FILE     file with the cluster key, as "hearsay keygen --out FILE" makes it
+  --key-env VARIABLE  else: environment variable with the key, base64 or hex; default HEARSAY_KEY
+  --insecure          else: run without a key
+  --state DIR         keep networks and endpoints there, so that a restart goes on where the last process ended
+  --vxlan-port N      UDP port of VXLAN packets, the same on all hosts; default 4789
+  --audit-ms N        how often to look for rows that somebody else has changed; default 10000
+  --dry-run           print the kernel commands instead of running them
+  --stop-on-eof       end when standard input ends, for use under a parent process
+
+Options of join:
+  --vni N             VXLAN network identifier, 1 to 16777215, the same on all hosts
+  --bridge DEVICE     a bridge that exists; default: one is made, br<vni>
+  --device DEVICE     name of the VXLAN device; default vx<vni>
+
+Options of down:
+  --state DIR         forget what is kept there, where no agent is running`
+
+const DEFAULT_SOCKET = '/run/hearsay-overlay.sock'
+
+/** Everything that an agent process needs to know. */
+export interface RunOptions {
   readonly name: string
   readonly bind: string
   readonly seeds: readonly string[]
+  /** One of these three, or `insecure`. */
+  readonly keyFile: string | undefined
   readonly keys: readonly string[]
   readonly insecure: boolean
-  readonly network: string
-  readonly vni: number
   readonly vtep: string
   readonly vxlanPort: number
-  readonly device: string
-  readonly bridge: string | undefined
-  readonly endpoints: readonly LocalEndpoint[]
+  readonly socket: string
+  readonly stateDirectory: string | undefined
   /** How often to look for rows that somebody else has changed. */
   readonly auditIntervalMs: number
   readonly dryRun: boolean
   readonly stopOnEof: boolean
 }
 
-export const USAGE = `Usage: overlay-agent --network NAME --vni N --vtep IP [options]
+/** What is asked of a running agent. What it is given is left to the agent to judge. */
+export type Request = { readonly socket: string; readonly json: boolean } & (
+  | { readonly command: 'join'; readonly network: string; readonly spec: NetworkSpec }
+  | { readonly command: 'part'; readonly network: string }
+  | {
+      readonly command: 'attach'
+      readonly network: string
+      readonly mac: string
+      readonly ips: readonly string[]
+    }
+  | { readonly command: 'detach'; readonly network: string; readonly mac: string }
+  | { readonly command: 'list'; readonly network: string | undefined }
+  | { readonly command: 'status' }
+  | { readonly command: 'down'; readonly stateDirectory: string | undefined }
+)
 
-  --network NAME      the overlay network to take part in
-  --vni N             its VXLAN network identifier, 1 to 16777215, the same on all hosts
-  --vtep IP           the address of this host on the underlay
-  --endpoint IP=MAC   a container on this host; may be repeated
-  --bridge DEVICE     the bridge that the containers are attached to
-  --device DEVICE     name of the VXLAN device; default vx<vni>
-  --vxlan-port N      UDP port of VXLAN packets, the same on all hosts; default 4789
-  --name NAME         name of this member; default: the host name
-  --bind HOST:PORT    where to listen for the other members; default <vtep>:7946
-  --seed HOST:PORT    another member to join through; may be repeated
-  --key-env VARIABLE  environment variable with the cluster key, base64 or hex; default HEARSAY_KEY
-  --insecure          run without a key
-  --audit-ms N        how often to look for rows that somebody else has changed; default 10000
-  --dry-run           print the kernel commands instead of running them
-  --stop-on-eof       leave when standard input ends, for use under a parent process
-  --help              print this`
+export type Command =
+  | { readonly command: 'help' }
+  | { readonly command: 'run'; readonly options: RunOptions }
+  | Request
 
 const OPTIONS = {
-  network: { type: 'string' },
-  vni: { type: 'string' },
+  socket: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
   vtep: { type: 'string' },
-  endpoint: { type: 'string', multiple: true, default: [] as string[] },
-  bridge: { type: 'string' },
-  device: { type: 'string' },
-  'vxlan-port': { type: 'string', default: '4789' },
   name: { type: 'string' },
   bind: { type: 'string' },
   seed: { type: 'string', multiple: true, default: [] as string[] },
+  'key-file': { type: 'string' },
   'key-env': { type: 'string', default: 'HEARSAY_KEY' },
   insecure: { type: 'boolean', default: false },
+  state: { type: 'string' },
+  'vxlan-port': { type: 'string', default: '4789' },
   'audit-ms': { type: 'string', default: '10000' },
   'dry-run': { type: 'boolean', default: false },
   'stop-on-eof': { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
+  vni: { type: 'string' },
+  bridge: { type: 'string' },
+  device: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
-/**
- * The options of a command line, or undefined if it asks for help. Throws an Error that names every fault.
- */
-export function parseOptions(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): AgentOptions | undefined {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS })
-  if (values.help) return undefined
+type Values = ReturnType<typeof parse>['values']
+type Environment = Readonly<Record<string, string | undefined>>
 
+/** What a command line asks for. Throws an Error that names every fault. */
+export function parseCommand(args: readonly string[], env: Environment): Command {
+  const { values, positionals } = parse(args)
+  const [command, ...operands] = positionals
+  if (values.help || (command === undefined && args.length === 0)) return { command: 'help' }
+  const socket = values.socket ?? env.HEARSAY_SOCKET ?? DEFAULT_SOCKET
+  if (command === 'run') {
+    if (operands.length > 0) throw new Error(`run takes no operands: ${operands.join(' ')}`)
+    return { command, options: runOptions(values, socket, env) }
+  }
+  return { ...request(command, operands, values), socket, json: values.json }
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+}
+
+type Asked<R> = R extends Request ? Omit<R, 'socket' | 'json'> : never
+
+function request(command: string | undefined, operands: readonly string[], values: Values): Asked<Request> {
+  const [network, mac, ...ips] = operands
+  const expect = (isSo: boolean, usage: string): void => {
+    if (!isSo) throw new Error(`usage: overlay-agent ${usage}`)
+  }
+  switch (command) {
+    case 'join': {
+      expect(operands.length === 1 && values.vni !== undefined, 'join NETWORK --vni N')
+      const vni = integer(values.vni, 1, 0xff_ffff)
+      if (vni === undefined) throw new Error('--vni must be a number from 1 to 16777215')
+      const { bridge, device } = values
+      const spec = {
+        vni,
+        ...(bridge === undefined ? {} : { bridge }),
+        ...(device === undefined ? {} : { device }),
+      }
+      return { command, network: network as string, spec }
+    }
+    case 'part':
+      expect(operands.length === 1, 'part NETWORK')
+      return { command, network: network as string }
+    case 'attach':
+      expect(operands.length >= 2, 'attach NETWORK MAC [IP]...')
+      return { command, network: network as string, mac: mac as string, ips }
+    case 'detach':
+      expect(operands.length === 2, 'detach NETWORK MAC')
+      return { command, network: network as string, mac: mac as string }
+    case 'list':
+      expect(operands.length <= 1, 'list [NETWORK]')
+      return { command, network }
+    case 'status':
+      expect(operands.length === 0, 'status')
+      return { command }
+    case 'down':
+      expect(operands.length === 0, 'down')
+      return { command, stateDirectory: values.state }
+  }
+  throw new Error(
+    `${command ?? 'a command'} is ${command === undefined ? 'missing' : 'no command'}: see --help`,
+  )
+}
+
+function runOptions(values: Values, socket: string, env: Environment): RunOptions {
   const faults: string[] = []
   const need = <T>(value: T | undefined, fault: string): T => {
     if (value === undefined) faults.push(fault)
     return value as T
   }
-  const network = need(values.network, '--network is missing')
-  const vni = need(integer(values.vni, 1, 0xff_ffff), '--vni must be a number from 1 to 16777215')
   const vtep = need(
     parseVtep(values.vtep ?? ''),
     '--vtep must be the IP address of this host on the underlay',
@@ -87,47 +183,27 @@ export function parseOptions(
     integer(values['audit-ms'], 100, 86_400_000),
     '--audit-ms must be a number from 100 to 86400000',
   )
-  const device = need(
-    parseDevice(values.device ?? `vx${vni}`),
-    '--device must be a device name, 15 letters at most',
-  )
-  const endpoints = values.endpoint.map((text) => {
-    const [ip = '', mac = ''] = text.split('=')
-    return need(parseEndpointOption(ip, mac), `--endpoint ${text} is not IP=MAC`)
-  })
-  const bridge =
-    values.bridge === undefined
-      ? undefined
-      : need(parseDevice(values.bridge), '--bridge must be a device name')
-  const key = env[values['key-env']]
-  if (key === undefined && !values.insecure) {
-    faults.push(`put a key into ${values['key-env']}, or say --insecure`)
+  const keyFile = values['key-file']
+  const key = keyFile === undefined ? env[values['key-env']] : undefined
+  if (keyFile === undefined && key === undefined && !values.insecure) {
+    faults.push(`give --key-file, put a key into ${values['key-env']}, or say --insecure`)
   }
   if (faults.length > 0) throw new Error(faults.join('; '))
-
   return {
     name: values.name ?? hostname(),
     bind: values.bind ?? `${vtep.includes(':') ? `[${vtep}]` : vtep}:7946`,
     seeds: values.seed,
+    keyFile,
     keys: key === undefined ? [] : [key],
     insecure: values.insecure,
-    network,
-    vni,
     vtep,
     vxlanPort,
-    device,
-    bridge,
-    endpoints,
+    socket,
+    stateDirectory: values.state,
     auditIntervalMs,
     dryRun: values['dry-run'],
     stopOnEof: values['stop-on-eof'],
   }
-}
-
-function parseEndpointOption(ipText: string, macText: string): LocalEndpoint | undefined {
-  const ip = parseIp(ipText)
-  const mac = parseMac(macText)
-  return ip === undefined || mac === undefined ? undefined : { ip, mac }
 }
 
 function integer(text: string | undefined, min: number, max: number): number | undefined {

@@ -1,18 +1,26 @@
+import { join } from 'node:path'
 import type { OverlayRow } from '../../src/agent/index.ts'
 import { CommandError, iproute2, readRows } from '../../src/agent/index.ts'
 import type { Lab, LabHost } from '../lab/lab.ts'
 import { reach } from '../lab/reach.ts'
 import { AgentProcess } from './agent-process.ts'
+import type { NetworkSpec } from './control-api.ts'
 
 const NETWORK = 'blue'
 const VNI = 42
 const DEVICE = `vx${VNI}`
 const REACH_TIMEOUT_MS = 1_000
 
+export interface StageContainer {
+  readonly mac: string
+  readonly ips: readonly string[]
+}
+
 export interface StageHost {
   readonly name: string
   readonly vtep: string
-  readonly container: { readonly ip: string; readonly mac: string }
+  /** The one that it begins with. */
+  readonly container: StageContainer
 }
 
 export interface Listing {
@@ -26,36 +34,47 @@ export interface Listing {
  */
 export interface Stage {
   readonly hosts: readonly StageHost[]
-  /** Starts the agent of one host. */
+  /** Starts the agent of one host; a former one's networks and endpoints are known to it. */
   start(host: StageHost, seed: string | undefined): AgentProcess
+  /** What an agent is told to join. */
+  network(host: StageHost): { readonly name: string; readonly spec: NetworkSpec }
+  /** Plugs a container into another host. The agents are not told. */
+  replug(container: StageContainer, target: StageHost): void
   /** The rows that the host's kernel holds. */
   rows(host: StageHost): Promise<readonly OverlayRow[]>
   /** The same for a reader. */
   showKernel(host: StageHost): Promise<readonly Listing[]>
   /**
-   * Round trip between two containers in ms, undefined without an answer. Missing where there is no data
-   * path.
+   * Round trip from one container to an address of another in ms, undefined without an answer. Missing where
+   * there is no data path.
    */
-  readonly reach?: (from: StageHost, to: StageHost) => Promise<number | undefined>
+  readonly reach?: (from: StageContainer, ip: string) => Promise<number | undefined>
   /** Ends every agent at once; for exits that cannot wait. */
   killAgents(): void
 }
 
-/** `agentOptions` are added to each agent's command line. */
-export function labStage(lab: Lab, key: string, agentOptions: readonly string[] = []): Stage {
+export function labStage(lab: Lab, key: string): Stage {
   const agents = new Set<AgentProcess>()
-  const inLab = (host: StageHost): LabHost => lab.hosts.find(({ name }) => name === host.name) as LabHost
+  const inLab = (host: StageHost): LabHost => lab.host(host.name)
+  const namespaceOf = ({ mac }: StageContainer): string =>
+    lab.containers.find((container) => container.mac === mac)?.namespace ?? ''
   return {
-    hosts: lab.hosts,
+    hosts: lab.hosts.map(({ name, vtep, container }) => ({ name, vtep, container })),
     start(host, seed) {
-      const { namespace, bridge } = inLab(host)
+      const { namespace, directory } = inLab(host)
       const agent = new AgentProcess({
         namespace,
         key,
-        args: [...argsOf(host, seed), '--bridge', bridge, ...agentOptions],
+        socketPath: join(directory, 'agent.sock'),
+        args: argsOf(host, seed, directory),
       })
       agents.add(agent)
       return agent
+    },
+    network: (host) => ({ name: NETWORK, spec: { vni: VNI, bridge: inLab(host).bridge } }),
+    replug({ mac }, target) {
+      const container = lab.containers.find((each) => each.mac === mac)
+      if (container !== undefined) lab.moveContainer(container, inLab(target))
     },
     async rows(host) {
       return readRows(DEVICE, iproute2(inLab(host).namespace)).catch((error: unknown) => {
@@ -75,28 +94,38 @@ export function labStage(lab: Lab, key: string, agentOptions: readonly string[] 
         { title: `ip neigh show dev ${DEVICE}`, lines: tidied(neighbours) },
       ]
     },
-    reach: (from, to) => reach(inLab(from).container.namespace, to.container.ip, REACH_TIMEOUT_MS),
+    reach: (from, ip) => reach(namespaceOf(from), ip, REACH_TIMEOUT_MS),
     killAgents() {
       for (const agent of agents.values()) agent.kill()
     },
   }
 }
 
-export function loopbackStage(hostCount: number, key: string): Stage {
+/** Its agents keep their files in a directory of the caller's. */
+export function loopbackStage(hostCount: number, key: string, directory: string): Stage {
   const agents = new Map<StageHost, AgentProcess>()
   const hosts = Array.from({ length: hostCount }, (_, index) => ({
     name: `h${index + 1}`,
     vtep: `10.77.0.${index + 1}`,
-    container: { ip: `10.42.0.${index + 1}`, mac: `02:42:0a:2a:00:0${index + 1}` },
+    container: {
+      mac: `02:42:0a:2a:00:0${index + 1}`,
+      ips: [`10.42.0.${index + 1}`, `fd42::${index + 1}`],
+    },
   }))
   return {
     hosts,
     start(host, seed) {
-      const dryRun = ['--dry-run', '--bind', '127.0.0.1:0', '--bridge', 'br0']
-      const agent = new AgentProcess({ key, args: [...argsOf(host, seed), ...dryRun] })
+      const dryRun = ['--dry-run', '--bind', '127.0.0.1:0']
+      const agent = new AgentProcess({
+        key,
+        socketPath: join(directory, `${host.name}.sock`),
+        args: [...argsOf(host, seed, join(directory, host.name)), ...dryRun],
+      })
       agents.set(host, agent)
       return agent
     },
+    network: () => ({ name: NETWORK, spec: { vni: VNI } }),
+    replug() {},
     async rows(host) {
       return agents.get(host)?.rows ?? []
     },
@@ -115,8 +144,7 @@ function tidied(dump: string): string[] {
   return lines.filter((line) => line !== '' && !/ master \S+ permanent$/.test(line)).sort()
 }
 
-function argsOf({ name, vtep, container }: StageHost, seed: string | undefined): string[] {
-  const args = ['--name', name, '--network', NETWORK, '--vni', String(VNI), '--vtep', vtep]
-  args.push('--endpoint', `${container.ip}=${container.mac}`)
+function argsOf({ name, vtep }: StageHost, seed: string | undefined, stateDirectory: string): string[] {
+  const args = ['--name', name, '--vtep', vtep, '--state', stateDirectory]
   return seed === undefined ? args : [...args, '--seed', seed]
 }

@@ -2,23 +2,25 @@ import type { MemberStatus } from '../../src/index.ts'
 import { reachTool } from '../lab/reach.ts'
 import type { AgentProcess } from './agent-process.ts'
 import type { Narrator } from './narrator.ts'
-import type { Stage, StageHost } from './stage.ts'
+import type { Stage, StageContainer, StageHost } from './stage.ts'
 
 const PATIENCE_MS = 20_000
 const LOOK_AGAIN_MS = 20
 
 /**
- * Three agents meet, connect their containers, lose one of them and get it back. Each step waits for the
- * thing itself to be so, in the agents' own words and in the kernels, and rejects if it never is.
+ * Three agents meet, connect their containers, follow one that moves, lose a host and get it back. Each step
+ * waits for the thing itself to be so, in the agents' own words and in the kernels, and rejects if it never is.
  */
 export class Story {
   readonly #stage: Stage
   readonly #narrator: Narrator
   readonly #agents = new Map<StageHost, AgentProcess>()
+  readonly #placeOf: Map<StageContainer, StageHost>
 
   constructor(stage: Stage, narrator: Narrator) {
     this.#stage = stage
     this.#narrator = narrator
+    this.#placeOf = new Map(stage.hosts.map((host) => [host.container, host]))
   }
 
   async tell(): Promise<void> {
@@ -26,19 +28,24 @@ export class Story {
     this.#narrator.chapter('Three agents start. There is no server: each knows one other at most.')
     await this.#meet(first, [second, third])
     this.#narrator.chapter(
-      'Each tells which container it has, and programs its own kernel to reach the others.',
+      'Each is told to join a network and which container it has. All kernels are programmed to reach them.',
     )
     await this.#connect(first)
+    this.#narrator.chapter(
+      'The container of h2 moves to h3 with its addresses: attached there, detached here.',
+    )
+    await this.#move(second.container, third, first)
+    await this.#move(second.container, second, first)
     this.#narrator.chapter(
       'The agent on h3 is killed (SIGKILL). It tells nobody; the others have to find out.',
     )
     await this.#lose(third, [first, second])
-    this.#narrator.chapter('The agent on h3 starts again: a new process under the old name.')
-    await this.#regain(third, first)
     this.#narrator.chapter(
-      'All agents are asked to stop. Each withdraws its entry, leaves, and removes its device.',
+      'The agent on h3 starts again: a new process under the old name, which finds its container in its state file.',
     )
-    await Promise.all(this.#stage.hosts.map((host) => this.#agent(host).stop()))
+    await this.#regain(third, first)
+    this.#narrator.chapter('All agents go down. Each withdraws its entries, leaves, and removes its device.')
+    await Promise.all(this.#stage.hosts.map((host) => this.#agent(host).down()))
     this.#narrator.tell('all have left in good order')
   }
 
@@ -54,13 +61,35 @@ export class Story {
 
   async #connect(viewer: StageHost): Promise<void> {
     const { hosts } = this.#stage
-    await this.#until('every agent knows every endpoint', () =>
-      hosts.every((host) => this.#agent(host).endpoints.size === hosts.length),
+    await Promise.all(
+      hosts.map(async (host) => {
+        const { name, spec } = this.#stage.network(host)
+        await this.#agent(host).client.join(name, spec)
+        await this.#attach(host.container, host)
+      }),
     )
-    this.#narrator.tell(`the table "endpoints", seen from ${viewer.name}:`, this.#endpoints(viewer))
     await this.#untilConnected()
+    this.#narrator.tell(`the endpoints, seen from ${viewer.name}:`, await this.#endpoints(viewer))
     await this.#showKernel(viewer)
-    for (const host of hosts) if (host !== viewer) await this.#reach(viewer, host)
+    for (const host of hosts) if (host !== viewer) await this.#reach(viewer.container, host.container)
+  }
+
+  async #move(container: StageContainer, target: StageHost, viewer: StageHost): Promise<void> {
+    const former = this.#placeOf.get(container) as StageHost
+    this.#stage.replug(container, target)
+    const startedAt = performance.now()
+    await this.#attach(container, target)
+    this.#placeOf.set(container, target)
+    await this.#untilConnected()
+    const durationMs = Math.round(performance.now() - startedAt)
+    const { name } = this.#stage.network(former)
+    await this.#agent(former).client.detach(name, container.mac)
+    await this.#untilConnected()
+    this.#narrator.tell(
+      `${container.ips[0]} moved from ${former.name} to ${target.name}; ${durationMs} ms later all kernels know`,
+    )
+    await this.#showKernel(viewer)
+    await this.#reach(viewer.container, container)
   }
 
   async #lose(victim: StageHost, survivors: readonly StageHost[]): Promise<void> {
@@ -73,16 +102,17 @@ export class Story {
       this.#members(viewer),
     )
     const withdrawnMs = await this.#until(`no kernel leads to ${victim.name}`, async () => {
-      const counts = await Promise.all(survivors.map((host) => this.#rowsFor(host, victim)))
+      const counts = await Promise.all(survivors.map((host) => this.#rowsFor(host, victim.container)))
       return counts.every((count) => count === 0)
     })
-    this.#narrator.tell(`its entry is withdrawn from their kernels, ${seconds(withdrawnMs)} later`)
+    this.#narrator.tell(`its entries are withdrawn from their kernels, ${seconds(withdrawnMs)} later`)
     await this.#showKernel(viewer)
-    await this.#reach(viewer, other)
+    await this.#reach(viewer.container, other.container)
     if (this.#stage.reach === undefined) return
-    const isReached = (await this.#stage.reach(viewer, victim)) !== undefined
+    const ip = victim.container.ips[0] as string
+    const isReached = (await this.#stage.reach(viewer.container, ip)) !== undefined
     if (isReached) throw new Error(`${victim.name} is still reached`)
-    this.#narrator.tell(`${route(viewer, victim)}  no answer, as it should be`)
+    this.#narrator.tell(`${route(viewer.container, ip)}  no answer, as it should be`)
   }
 
   async #regain(host: StageHost, seed: StageHost): Promise<void> {
@@ -91,8 +121,8 @@ export class Story {
     this.#narrator.tell(`alive again for everyone; seen from ${seed.name}:`, this.#members(seed))
     await this.#untilConnected()
     await this.#showKernel(seed)
-    await this.#reach(seed, host)
-    await this.#reach(host, seed)
+    await this.#reach(seed.container, host.container)
+    await this.#reach(host.container, seed.container)
   }
 
   async #start(host: StageHost, seed?: StageHost): Promise<void> {
@@ -102,12 +132,19 @@ export class Story {
     this.#narrator.tell(`${host.name} listens on ${this.#agent(host).address}`)
   }
 
-  async #reach(from: StageHost, to: StageHost): Promise<void> {
+  async #attach({ mac, ips }: StageContainer, host: StageHost): Promise<void> {
+    await this.#agent(host).client.attach(this.#stage.network(host).name, mac, ips)
+  }
+
+  /** By every address that it has. */
+  async #reach(from: StageContainer, to: StageContainer): Promise<void> {
     if (this.#stage.reach === undefined) return
-    const roundTripMs = await this.#stage.reach(from, to)
-    this.#assertAlive()
-    if (roundTripMs === undefined) throw new Error(`${route(from, to)} got no answer`)
-    this.#narrator.tell(`${route(from, to)}  ${roundTripMs} ms`)
+    for (const ip of to.ips) {
+      const roundTripMs = await this.#stage.reach(from, ip)
+      this.#assertAlive()
+      if (roundTripMs === undefined) throw new Error(`${route(from, ip)} got no answer`)
+      this.#narrator.tell(`${route(from, ip)}  ${roundTripMs} ms`)
+    }
   }
 
   async #showKernel(host: StageHost): Promise<void> {
@@ -123,24 +160,26 @@ export class Story {
   }
 
   #untilConnected(): Promise<number> {
-    const { hosts } = this.#stage
-    return this.#until('every kernel leads to every other container', async () => {
-      const pairs = hosts.flatMap((host) => hosts.map((target) => [host, target] as const))
-      const others = pairs.filter(([host, target]) => host !== target)
-      const counts = await Promise.all(others.map(([host, target]) => this.#rowsFor(host, target)))
-      return counts.every((count) => count === 3)
+    return this.#until('every kernel leads to every container elsewhere, and to no other', async () => {
+      const pairs = this.#stage.hosts.flatMap((host) =>
+        [...this.#placeOf].map(async ([container, place]) => {
+          const expected = place === host ? 0 : 2 + container.ips.length
+          return (await this.#rowsFor(host, container, place)) === expected
+        }),
+      )
+      return (await Promise.all(pairs)).every((isRight) => isRight)
     })
   }
 
-  /** How many of the three rows that lead to another host's container are in a host's kernel. */
-  async #rowsFor(host: StageHost, target: StageHost): Promise<number> {
-    const { ip, mac } = target.container
+  /** How many of the rows that lead to a container are in a host's kernel: FDB, bridge, and one an address. */
+  async #rowsFor(host: StageHost, { mac, ips }: StageContainer, place?: StageHost): Promise<number> {
     const rows = await this.#stage.rows(host)
     return rows.filter(
       (row) =>
-        (row.table === 'fdb' && row.mac === mac && row.vtep === target.vtep) ||
-        (row.table === 'port' && row.mac === mac) ||
-        (row.table === 'neighbour' && row.ip === ip && row.mac === mac),
+        row.mac === mac &&
+        ((row.table === 'fdb' && (place === undefined || place === host || row.vtep === place.vtep)) ||
+          row.table === 'port' ||
+          (row.table === 'neighbour' && ips.includes(row.ip))),
     ).length
   }
 
@@ -173,17 +212,15 @@ export class Story {
     return members.map(([name, { address, status }]) => `${name}  ${address.padEnd(17)}  ${status}`)
   }
 
-  #endpoints(viewer: StageHost): string[] {
-    const entries = [...this.#agent(viewer).endpoints.values()]
-    entries.sort((a, b) => (a.endpoint.ip < b.endpoint.ip ? -1 : 1))
-    return entries.map(
-      ({ endpoint, owner }) => `${endpoint.ip}  ${endpoint.mac}  at ${endpoint.vtep}  (${owner})`,
-    )
+  async #endpoints(viewer: StageHost): Promise<string[]> {
+    const endpoints = [...(await this.#agent(viewer).client.endpoints())]
+    endpoints.sort((a, b) => ((a.ip ?? '') < (b.ip ?? '') ? -1 : 1))
+    return endpoints.map(({ ip = '', mac, vtep, owner }) => `${ip.padEnd(9)}  ${mac}  at ${vtep}  (${owner})`)
   }
 }
 
-function route(from: StageHost, to: StageHost): string {
-  return `${reachTool()} from ${from.container.ip} to ${to.container.ip}:`
+function route(from: StageContainer, ip: string): string {
+  return `${reachTool()} from ${from.ips[0]} to ${ip}:`
 }
 
 function seconds(durationMs: number): string {

@@ -1,135 +1,242 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { OverlayAgent, type OverlayAgentOptions } from '../../../examples/overlay-agent/agent.ts'
-import type { AgentEvent } from '../../../examples/overlay-agent/events.ts'
-import { MemoryKernel } from '../../../src/agent/memory-kernel.ts'
-import { type OverlayRow, overlayRules } from '../../../src/agent/overlay-rows.ts'
-import { Cluster } from '../../../src/index.ts'
+import { slotOf } from '../../../src/agent/overlay-rows.ts'
+import { Agents, rowsTo } from './agents.ts'
 
 const IP = '10.42.0.1'
+const IP6 = 'fd42::1'
 const MAC = '02:42:0a:2a:00:01'
-const VTEP = '10.77.0.1'
-const ROWS: OverlayRow[] = [
-  { table: 'neighbour', ip: IP, mac: MAC },
-  { table: 'fdb', mac: MAC, vtep: VTEP },
-  { table: 'port', mac: MAC },
-]
-const LEFTOVER: OverlayRow = { table: 'fdb', mac: '02:42:00:00:00:99', vtep: '10.77.0.99' }
+const OTHER_MAC = '02:42:0a:2a:00:09'
+const VNI = { vni: 42 }
+const PATIENCE = { timeout: 20_000 }
 
-/** A cluster of real sockets on loopback, with remembered kernels. */
 describe('the overlay agent', () => {
-  const clusters: Cluster[] = []
+  const agents = new Agents()
+  afterEach(() => agents.close())
 
-  const join = async (name: string): Promise<Cluster> => {
-    const seeds = clusters.slice(0, 1).map((cluster) => cluster.self.address)
-    const cluster = await Cluster.start({
-      name,
-      bind: '127.0.0.1:0',
-      seeds,
-      insecure: true,
-      profile: 'local',
-    })
-    clusters.push(cluster)
-    return cluster
-  }
-  const start = async (
-    cluster: Cluster,
-    changed: Partial<OverlayAgentOptions> = {},
-  ): Promise<OverlayAgent> => {
-    const kernel = new MemoryKernel(overlayRules)
-    return OverlayAgent.start({
-      cluster,
+  it('leads the kernels of the others to its endpoints by all their addresses, and none to its own', async () => {
+    const h1 = await agents.start(1)
+    const h2 = await agents.start(2)
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    const answer = await h1.agent.attach('blue', MAC, [IP, IP6])
+    expect(answer).toEqual({
       network: 'blue',
-      vtep: VTEP,
-      bridged: true,
-      kernel,
-      endpoints: [],
-      ...changed,
+      mac: MAC,
+      ips: [IP, IP6],
+      vtep: h1.vtep,
+      bridge: 'br42',
+      mtu: 1450,
     })
-  }
-
-  afterEach(() => Promise.all(clusters.splice(0).map((cluster) => cluster.close())))
-
-  it('leads the kernels of the others to its containers, and to none of its own', async () => {
-    const [kernel1, kernel2] = [new MemoryKernel(overlayRules), new MemoryKernel(overlayRules)]
-    await start(await join('h1'), { kernel: kernel1, endpoints: [{ ip: IP, mac: MAC }] })
-    await start(await join('h2'), { kernel: kernel2, vtep: '10.77.0.2' })
-    await expect.poll(() => kernel2.rows()).toEqual(ROWS)
-    expect(kernel1.rows()).toEqual([])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP, IP6]))
+    expect(agents.rows('h1')).toEqual([])
   })
 
-  it('tells at once which containers have come and gone', async () => {
-    const kernel = new MemoryKernel(overlayRules)
-    const agent = await start(await join('h1'))
-    await start(await join('h2'), { kernel, vtep: '10.77.0.2' })
-    agent.setEndpoints([{ ip: IP, mac: MAC }])
-    await expect.poll(() => kernel.rows()).toEqual(ROWS)
-    agent.setEndpoints([])
-    await expect.poll(() => kernel.rows()).toEqual([])
+  it('tells at once what has come, changed and gone', async () => {
+    const h1 = await agents.start(1)
+    const h2 = await agents.start(2)
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await h1.agent.attach('blue', MAC, [IP6])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP6]))
+    expect(await h1.agent.detach('blue', MAC)).toEqual({ removed: true })
+    await expect.poll(() => agents.rows('h2')).toEqual([])
+    expect(await h1.agent.detach('blue', MAC)).toEqual({ removed: false })
   })
 
-  it('withdraws its containers when it stops, and removes what it made', async () => {
-    const [kernel1, kernel2] = [new MemoryKernel(overlayRules), new MemoryKernel(overlayRules)]
-    const agent1 = await start(await join('h1'), { kernel: kernel1, endpoints: [{ ip: IP, mac: MAC }] })
-    const endpoints = [{ ip: '10.42.0.2', mac: '02:42:0a:2a:00:02' }]
-    await start(await join('h2'), { kernel: kernel2, vtep: '10.77.0.2', endpoints })
-    await expect.poll(() => [kernel1.rows().length, kernel2.rows().length]).toEqual([3, 3])
-    await agent1.stop()
-    expect(kernel1.rows()).toEqual([])
-    await expect.poll(() => kernel2.rows()).toEqual([])
-  })
-
-  it('takes over the rows that it finds: keeps what is right, removes what belongs no more', async () => {
-    const kernel = new MemoryKernel(overlayRules)
-    await kernel.apply({ put: [...ROWS, LEFTOVER], remove: [] })
-    const passes: AgentEvent[] = []
-    await start(await join('h1'), { endpoints: [{ ip: IP, mac: MAC }] })
-    const log = (event: AgentEvent): void => {
-      if (event.event === 'kernel') passes.push(event)
+  it('keeps networks apart, with the same addresses in each', async () => {
+    const h1 = await agents.start(1)
+    const h2 = await agents.start(2)
+    for (const { agent } of [h1, h2]) {
+      await agent.join('blue', VNI)
+      await agent.join('red', { vni: 43 })
     }
-    await start(await join('h2'), { kernel, vtep: '10.77.0.2', log })
-    await expect.poll(() => kernel.rows()).toEqual(ROWS)
-    expect(passes).toMatchObject([{ put: 0, removed: 1 }])
+    await h1.agent.attach('blue', MAC, [IP])
+    await h2.agent.attach('red', MAC, [IP])
+    await expect.poll(() => agents.rows('h2', 'vx42')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await expect.poll(() => agents.rows('h1', 'vx43')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    expect([agents.rows('h1', 'vx42'), agents.rows('h2', 'vx43')]).toEqual([[], []])
   })
 
-  it('passes over what is no endpoint in the table, and programs the rest', async () => {
-    const kernel = new MemoryKernel(overlayRules)
-    const cluster = await join('h1')
-    const table = (await cluster.joinNetwork('blue')).table<unknown>('endpoints')
-    table.set('10.42.0.7', { ip: '10.42.0.7 dev eth0', mac: MAC, vtep: VTEP })
-    table.set('10.42.0.8', 'nonsense')
-    table.set('10.42.0.9', { ip: '10.42.0.1', mac: MAC, vtep: VTEP })
-    table.set(IP, { ip: IP, mac: MAC, vtep: VTEP })
-    await start(await join('h2'), { kernel, vtep: '10.77.0.2' })
-    await expect.poll(() => kernel.rows()).toEqual(ROWS)
-  })
-
-  it('follows a container to the host that claimed it last', async () => {
-    const kernels = [1, 2, 3].map(() => new MemoryKernel(overlayRules))
-    const agents: OverlayAgent[] = []
-    for (const [index, kernel] of kernels.entries()) {
-      agents.push(await start(await join(`h${index + 1}`), { kernel, vtep: `10.77.0.${index + 1}` }))
+  it('that parts a network withdraws its endpoints and removes what it made for that one, and only that', async () => {
+    const h1 = await agents.start(1)
+    const h2 = await agents.start(2)
+    for (const { agent } of [h1, h2]) {
+      await agent.join('blue', VNI)
+      await agent.join('red', { vni: 43 })
+      await agent.attach('blue', agent === h1.agent ? MAC : OTHER_MAC, [])
+      await agent.attach('red', agent === h1.agent ? MAC : OTHER_MAC, [])
     }
-    const vteps = (): unknown[] =>
-      kernels.map((kernel) => kernel.rows().flatMap((row) => (row.table === 'fdb' ? [row.vtep] : [])))
-    agents[0]?.setEndpoints([{ ip: IP, mac: MAC }])
-    await expect.poll(vteps).toEqual([[], ['10.77.0.1'], ['10.77.0.1']])
-    agents[1]?.setEndpoints([{ ip: IP, mac: MAC }])
-    await expect.poll(vteps).toEqual([['10.77.0.2'], [], ['10.77.0.2']])
-    agents[0]?.setEndpoints([])
-    await expect.poll(vteps).toEqual([['10.77.0.2'], [], ['10.77.0.2']])
+    await expect.poll(() => agents.rows('h1')).toHaveLength(2)
+    await expect.poll(() => agents.rows('h2', 'vx43')).toHaveLength(2)
+    expect(await h1.agent.part('blue')).toEqual({ removed: true })
+    expect(agents.rows('h1')).toEqual([])
+    await expect.poll(() => agents.rows('h2')).toEqual([])
+    expect(agents.rows('h2', 'vx43')).toHaveLength(2)
+    expect(h1.agent.networks().map(({ name }) => name)).toEqual(['red'])
+    expect(await h1.agent.part('blue')).toEqual({ removed: false })
   })
 
-  it('withdraws the containers of a host that has crashed, and brings them back with it', async () => {
-    const kernel = new MemoryKernel(overlayRules)
-    const endpoints = [{ ip: IP, mac: MAC }]
-    await start(await join('h2'), { kernel, vtep: '10.77.0.2' })
-    await start(await join('h3'), { vtep: '10.77.0.3' })
-    const cluster = await join('h1')
-    await start(cluster, { endpoints })
-    await expect.poll(() => kernel.rows()).toEqual(ROWS)
-    await cluster.close()
-    await expect.poll(() => kernel.rows(), { timeout: 20_000 }).toEqual([])
-    await start(await join('h1'), { endpoints })
-    await expect.poll(() => kernel.rows(), { timeout: 20_000 }).toEqual(ROWS)
+  it('follows an endpoint to the host that claimed it last, whether the former one lets go or not', async () => {
+    const hosts = [await agents.start(1), await agents.start(2), await agents.start(3)]
+    const [h1, h2] = hosts as [(typeof hosts)[0], (typeof hosts)[0]]
+    for (const { agent } of hosts) await agent.join('blue', VNI)
+    const all = (): unknown[] => hosts.map(({ name }) => agents.rows(name))
+    const [to1, to2] = [rowsTo(h1.vtep, MAC, [IP]), rowsTo(h2.vtep, MAC, [IP])]
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(all).toEqual([[], to1, to1])
+    await h2.agent.attach('blue', MAC, [IP])
+    await expect.poll(all).toEqual([to2, [], to2])
+    expect(h1.agent.endpoints()).toEqual([
+      { network: 'blue', ip: IP, mac: MAC, vtep: h2.vtep, owner: 'h2', local: true },
+    ])
+    // Without having let go, it says once more that it has it.
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(all).toEqual([[], to1, to1])
+    await h2.agent.detach('blue', MAC)
+    await expect.poll(all).toEqual([[], to1, to1])
+  })
+
+  it('follows an IP to another MAC on another host, and back when that one lets go', async () => {
+    const hosts = [await agents.start(1), await agents.start(2), await agents.start(3)]
+    const [h1, h2] = hosts as [(typeof hosts)[0], (typeof hosts)[0]]
+    for (const { agent } of hosts) await agent.join('blue', VNI)
+    const neighbours = (): unknown[] => agents.rows('h3').filter(({ table }) => table === 'neighbour')
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
+    await h2.agent.attach('blue', OTHER_MAC, [IP])
+    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: OTHER_MAC }])
+    await h2.agent.detach('blue', OTHER_MAC)
+    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
+  })
+
+  it('passes over what is no endpoint in the tables, and programs the rest', async () => {
+    const h1 = await agents.start(1)
+    const network = await h1.cluster.joinNetwork('blue')
+    const stations = network.table<unknown>('stations')
+    const addresses = network.table<unknown>('addresses')
+    stations.set('02:42:00:00:00:07', { vtep: '10.77.0.1 port 53' })
+    stations.set('02:42:00:00:00:08', 'nonsense')
+    stations.set('x\nlink del dev eth0', { vtep: '10.77.0.1' })
+    stations.set(MAC, { vtep: '10.77.0.1' })
+    addresses.set('10.42.0.7 dev eth0', { mac: MAC })
+    addresses.set('10.42.0.8', { mac: `${MAC}\n` })
+    addresses.set(IP, { mac: MAC })
+    const h2 = await agents.start(2)
+    await h2.agent.join('blue', VNI)
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
+  })
+
+  it('withdraws the endpoints of a host that has crashed, and brings them back with it', async () => {
+    const [h2, h3, h1] = [await agents.start(2), await agents.start(3), await agents.start(1)]
+    for (const { agent } of [h1, h2, h3]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await h1.cluster.close()
+    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual([])
+    const back = await agents.start(1)
+    await back.agent.join('blue', VNI)
+    await back.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+  })
+
+  it('withdraws nothing while it is the one that nobody answers', async () => {
+    const [h1, h2] = [await agents.start(1), await agents.start(2)]
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await h1.cluster.close()
+    const isFailed = (): boolean => h2.agent.status().members.some(({ status }) => status === 'failed')
+    await expect.poll(isFailed, PATIENCE).toBe(true)
+    expect(h2.agent.status().isolated).toBe(true)
+    // The kernel is put right meanwhile, and still by what was known last.
+    const [first] = agents.rows('h2')
+    agents.kernel('h2').tamper({ remove: first === undefined ? [] : [first] })
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+  })
+
+  it('goes down: withdraws everything everywhere, removes what it made, leaves, and takes no more', async () => {
+    const [h1, h2] = [await agents.start(1), await agents.start(2)]
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await h2.agent.attach('blue', OTHER_MAC, [])
+    await expect.poll(() => [agents.rows('h1').length, agents.rows('h2').length]).toEqual([2, 3])
+    await Promise.all([h1.agent.down(), h1.agent.ended])
+    expect(agents.rows('h1')).toEqual([])
+    await expect.poll(() => agents.rows('h2')).toEqual([])
+    expect(h2.cluster.member('h1')?.status).toBe('left')
+    await expect(h1.agent.attach('blue', MAC, [IP])).rejects.toMatchObject({ code: 'ERR_ENDING' })
+    await expect(h1.agent.join('red', { vni: 43 })).rejects.toMatchObject({ code: 'ERR_ENDING' })
+  })
+
+  it('joins a network again as it was, and refuses to join it otherwise', async () => {
+    const { agent } = await agents.start(1)
+    await agent.join('blue', VNI)
+    expect(await agent.join('blue', VNI)).toMatchObject({
+      name: 'blue',
+      ...VNI,
+      bridge: 'br42',
+      device: 'vx42',
+    })
+    for (const spec of [{ vni: 43 }, { vni: 42, bridge: 'br0' }, { vni: 42, device: 'v1' }]) {
+      await expect(agent.join('blue', spec)).rejects.toMatchObject({ code: 'ERR_CONFLICT', status: 409 })
+    }
+    expect(agent.networks()).toHaveLength(1)
+  })
+
+  it.each([
+    ['VNI', { vni: 42, bridge: 'br1', device: 'v1' }],
+    ['device', { vni: 43, device: 'vx42' }],
+    ['bridge', { vni: 43, bridge: 'br42' }],
+  ])('refuses a second network with the %s of the first', async (_, spec) => {
+    const { agent } = await agents.start(1)
+    await agent.join('blue', VNI)
+    await expect(agent.join('red', spec)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    expect(agent.networks().map(({ name }) => name)).toEqual(['blue'])
+  })
+
+  it('joins nothing where the device cannot be made, and says why', async () => {
+    const { agent } = await agents.start(1)
+    agents.kernel('h1').dump = () => Promise.reject(new Error('no device here has the VTEP address'))
+    await expect(agent.join('blue', VNI)).rejects.toMatchObject({
+      code: 'ERR_KERNEL',
+      message: 'no device here has the VTEP address',
+    })
+    expect(agent.networks()).toEqual([])
+    await expect(agent.attach('blue', MAC, [])).rejects.toMatchObject({
+      code: 'ERR_NETWORK_NOT_JOINED',
+      status: 404,
+    })
+  })
+
+  it('says how things stand: members, networks, rows', async () => {
+    const [h1, h2] = [await agents.start(1), await agents.start(2)]
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => h2.agent.networks()[0]?.kernel.settled && agents.rows('h2').length).toBe(3)
+    expect(h2.agent.status()).toMatchObject({
+      name: 'h2',
+      address: h2.cluster.self.address,
+      vtep: h2.vtep,
+      isolated: false,
+      members: [
+        { name: 'h1', address: h1.cluster.self.address, status: 'alive' },
+        { name: 'h2', address: h2.cluster.self.address, status: 'alive' },
+      ],
+      networks: [
+        {
+          name: 'blue',
+          vni: 42,
+          device: 'vx42',
+          bridge: 'br42',
+          mtu: 1450,
+          state: 'ready',
+          participants: ['h1', 'h2'],
+          endpoints: 1,
+          attached: 0,
+          kernel: { settled: true, desired: 3, actual: 3, put: 3, removed: 0, failed: 0 },
+        },
+      ],
+    })
+    expect(agents.rows('h2').map(slotOf)).toHaveLength(3)
   })
 })

@@ -1,90 +1,140 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { desiredRows, type Viewpoint } from '../../../examples/overlay-agent/desired-state.ts'
-import type { Endpoint } from '../../../examples/overlay-agent/endpoints.ts'
-import { slotOf } from '../../../src/agent/overlay-rows.ts'
-import { entry } from '../../agent/arbitraries.ts'
+import { desiredRows, heldRows, type Viewpoint } from '../../../examples/overlay-agent/desired-state.ts'
+import { LocalEndpoints } from '../../../examples/overlay-agent/local-endpoints.ts'
+import type { Address, Station } from '../../../examples/overlay-agent/tables.ts'
+import { type OverlayRow, slotOf } from '../../../src/agent/overlay-rows.ts'
+import type { Owned } from '../../../src/index.ts'
+import { row } from '../../agent/arbitraries.ts'
+import { addresses, stations } from './arbitraries.ts'
 
-const H1: Viewpoint = { name: 'h1', vtep: '10.77.0.1', bridged: true }
+const H1: Viewpoint = { name: 'h1', vtep: '10.77.0.1' }
 const MAC = '02:42:00:00:00:02'
+const IP = '10.42.0.2'
 
-type Entry = [string, { value: Endpoint; owner: string }]
-const at = (ip: string, mac: string, vtep: string, owner: string): Entry => [
-  ip,
-  { value: { ip, mac, vtep }, owner },
-]
+const station = (vtep: string, owner: string, mac = MAC): Map<string, Owned<Station>> =>
+  new Map([[mac, { value: { vtep }, owner }]])
+const address = (owner: string, { ip = IP, mac = MAC } = {}): Map<string, Owned<Address>> =>
+  new Map([[ip, { value: { mac }, owner }]])
 
 describe('the desired state of a kernel', () => {
-  it('leads to a remote container: by FDB, by bridge port, and by neighbour', () => {
-    expect(desiredRows([at('10.42.0.2', MAC, '10.77.0.2', 'h2')], H1)).toEqual([
-      { table: 'neighbour', ip: '10.42.0.2', mac: MAC },
+  it('leads to a remote endpoint: by FDB, by bridge port, and by neighbour', () => {
+    expect(desiredRows(station('10.77.0.2', 'h2'), address('h2'), H1)).toEqual([
       { table: 'fdb', mac: MAC, vtep: '10.77.0.2' },
       { table: 'port', mac: MAC },
+      { table: 'neighbour', ip: IP, mac: MAC },
     ])
   })
 
-  it('has no bridge row where there is no bridge', () => {
-    const rows = desiredRows([at('10.42.0.2', MAC, '10.77.0.2', 'h2')], { ...H1, bridged: false })
-    expect(rows.map((row) => row.table)).toEqual(['neighbour', 'fdb'])
+  it('answers for all addresses of a MAC, IPv4 and IPv6', () => {
+    const both = new Map([...address('h2'), ...address('h2', { ip: 'fd42::2' })])
+    const rows = desiredRows(station('10.77.0.2', 'h2'), both, H1)
+    expect(rows.map(slotOf)).toEqual([`fdb ${MAC}`, `port ${MAC}`, `neighbour ${IP}`, 'neighbour fd42::2'])
   })
 
-  it('holds nothing for own containers', () => {
-    expect(desiredRows([at('10.42.0.1', MAC, '10.77.0.1', 'h1')], H1)).toEqual([])
+  it('leads over IPv6 where the underlay is IPv6', () => {
+    const rows = desiredRows(station('fd77::2', 'h2'), address('h2'), { name: 'h1', vtep: 'fd77::1' })
+    expect(rows).toContainEqual({ table: 'fdb', mac: MAC, vtep: 'fd77::2' })
+  })
+
+  it('holds nothing for own endpoints', () => {
+    expect(desiredRows(station('10.77.0.1', 'h1'), address('h1'), H1)).toEqual([])
+  })
+
+  it('holds nothing for an address that another host claims for a MAC that is here: it answers for itself', () => {
+    expect(desiredRows(station('10.77.0.1', 'h1'), address('h2'), H1)).toEqual([])
+  })
+
+  it('does not answer for an address whose MAC nobody has', () => {
+    expect(desiredRows(new Map(), address('h2'), H1)).toEqual([])
+  })
+
+  it('answers for an address whose owner is another than that of its MAC', () => {
+    const rows = desiredRows(station('10.77.0.3', 'h3'), address('h2'), H1)
+    expect(rows).toContainEqual({ table: 'neighbour', ip: IP, mac: MAC })
   })
 
   it.each([
-    [
-      'that another host places behind us, which would send frames in a circle',
-      at('10.42.0.2', MAC, '10.77.0.1', 'h2'),
-    ],
-    ['behind an IPv6 VTEP, which an IPv4 device cannot send to', at('10.42.0.2', MAC, 'fd77::2', 'h2')],
-    [
-      'filed under a key that is not its IP',
-      ['10.42.0.9', at('10.42.0.2', MAC, '10.77.0.2', 'h2')[1]] as Entry,
-    ],
-  ])('holds nothing for a container %s', (_, strange) => {
-    expect(desiredRows([strange], H1)).toEqual([])
+    ['that another host places behind us, which would send frames in a circle', '10.77.0.1', MAC],
+    ['behind an IPv6 VTEP, which an IPv4 device cannot send to', 'fd77::2', MAC],
+    ['whose MAC is not spelled as the kernel does', '10.77.0.2', '02:42:00:00:00:0A'],
+    ['whose MAC is none', '10.77.0.2', 'x dev eth0'],
+  ])('holds nothing for a station %s', (_, vtep, mac) => {
+    expect(desiredRows(station(vtep, 'h2', mac), address('h2', { mac }), H1)).toEqual([])
   })
 
-  it('gives a MAC with two IPs on one host one FDB row and both neighbour rows', () => {
-    const rows = desiredRows(
-      [at('10.42.0.2', MAC, '10.77.0.2', 'h2'), at('fd42::2', MAC, '10.77.0.2', 'h2')],
-      { ...H1, bridged: false },
-    )
-    expect(rows.map(slotOf)).toEqual(['neighbour 10.42.0.2', 'neighbour fd42::2', `fdb ${MAC}`])
-  })
-
-  it('sends a contested MAC to the same VTEP on every host, in whatever order entries come', () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(entry, { selector: ([key]) => key }), fc.nat(), (entries, seed) => {
-        const places = entries.map(([, { value }]) => value)
-        const shuffled = [...entries].sort((a, b) => hash(a[0], seed) - hash(b[0], seed))
-        // A viewer that is no party to any of it, and each of the parties.
-        const seen = desiredRows(entries, { name: 'h9', vtep: '10.77.0.9', bridged: false })
-        const vtepOf = new Map(seen.flatMap((row) => (row.table === 'fdb' ? [[row.mac, row.vtep]] : [])))
-        expect(new Set(vtepOf.keys())).toEqual(new Set(places.map((place) => place.mac)))
-        for (const n of [1, 2, 3, 4]) {
-          // Where owners speak the truth about their own VTEP, as they do when all is well.
-          const truthful = shuffled.map(
-            ([key, { value }]): Entry => [key, { value, owner: `h${value.vtep.at(-1)}` }],
-          )
-          const rows = desiredRows(truthful, { name: `h${n}`, vtep: `10.77.0.${n}`, bridged: false })
-          for (const row of rows) if (row.table === 'fdb') expect(row.vtep).toBe(vtepOf.get(row.mac))
-        }
-      }),
-    )
+  it('does not answer for what is no address', () => {
+    const rows = desiredRows(station('10.77.0.2', 'h2'), address('h2', { ip: '10.42.0.2 dev eth0' }), H1)
+    expect(rows.map((each) => each.table)).toEqual(['fdb', 'port'])
   })
 
   it('never wants two rows in one slot', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(entry, { selector: ([key]) => key }), (entries) => {
-        const slots = desiredRows(entries, H1).map(slotOf)
+      fc.property(stations, addresses, (stations, addresses) => {
+        const slots = desiredRows(stations, addresses, H1).map(slotOf)
         expect(new Set(slots).size).toBe(slots.length)
+      }),
+    )
+  })
+
+  it('answers for an address only where frames for its MAC get further', () => {
+    fc.assert(
+      fc.property(stations, addresses, (stations, addresses) => {
+        const rows = desiredRows(stations, addresses, H1)
+        const sent = new Set(rows.flatMap((each) => (each.table === 'fdb' ? [each.mac] : [])))
+        for (const each of rows) expect(sent).toContain(each.mac)
+      }),
+    )
+  })
+
+  it('sends a MAC to the same VTEP on every host but its own, whatever the order of the entries', () => {
+    fc.assert(
+      fc.property(stations, addresses, (stations, addresses) => {
+        const reversed = new Map([...stations].reverse())
+        for (const n of [1, 2, 3, 4, 9]) {
+          const viewpoint = { name: `h${n}`, vtep: `10.77.0.${n}` }
+          for (const each of desiredRows(reversed, addresses, viewpoint)) {
+            if (each.table === 'fdb') expect(each.vtep).toBe(stations.get(each.mac)?.value.vtep)
+          }
+        }
       }),
     )
   })
 })
 
-function hash(text: string, seed: number): number {
-  return [...text].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) | 0, seed)
-}
+describe('the rows that are held until others are heard', () => {
+  const LEFT: OverlayRow[] = [
+    { table: 'fdb', mac: MAC, vtep: '10.77.0.2' },
+    { table: 'port', mac: MAC },
+    { table: 'neighbour', ip: IP, mac: MAC },
+  ]
+
+  it('are all that were found, while nothing is known', () => {
+    expect(heldRows([], LEFT, new LocalEndpoints())).toEqual(LEFT)
+  })
+
+  it('give way to what is known better', () => {
+    const moved: OverlayRow = { table: 'fdb', mac: MAC, vtep: '10.77.0.3' }
+    expect(heldRows([moved], LEFT, new LocalEndpoints())).toEqual([moved, LEFT[1], LEFT[2]])
+  })
+
+  it('do not lead away from an endpoint that is here, by MAC or by IP', () => {
+    const here = new LocalEndpoints()
+    here.put('02:42:00:00:00:07', [IP])
+    expect(heldRows([], LEFT, here)).toEqual(LEFT.slice(0, 2))
+    here.put(MAC, [])
+    expect(heldRows([], LEFT, here)).toEqual([])
+  })
+
+  it('never lack one that is wanted, nor have two in one slot', () => {
+    const rows = fc.uniqueArray(row, { selector: slotOf })
+    fc.assert(
+      fc.property(rows, rows, (wanted, adopted) => {
+        const held = heldRows(wanted, adopted, new LocalEndpoints())
+        expect(held).toEqual(expect.arrayContaining(wanted))
+        expect(new Set(held.map(slotOf)).size).toBe(held.length)
+        expect(new Set(held.map(slotOf))).toEqual(new Set([...wanted, ...adopted].map(slotOf)))
+      }),
+    )
+  })
+})

@@ -1,0 +1,89 @@
+import { iproute2 } from '../../src/agent/index.ts'
+import { Cluster, type MemberSnapshot } from '../../src/index.ts'
+import { JsonServer } from '../shared/json-server.ts'
+import { readState } from '../shared/state-file.ts'
+import { aborted } from '../shared/waiting.ts'
+import { OverlayAgent } from './agent.ts'
+import { parseState, STATE_FILE_NAME } from './agent-state.ts'
+import { controlRoutes } from './control-routes.ts'
+import { openDryRun } from './dry-run-kernel.ts'
+import type { AgentEvent } from './events.ts'
+import { openLinuxDataPath } from './linux-data-path.ts'
+import type { RunOptions } from './options.ts'
+
+/**
+ * One overlay agent, until the signal aborts or it is told to go down. With a state directory the end leaves everything as
+ * it is, for the next process to go on; without one nobody could, so all is withdrawn and removed.
+ */
+export async function runAgent(
+  options: RunOptions,
+  signal: AbortSignal,
+  log: (event: AgentEvent) => void,
+): Promise<void> {
+  // First of all, since this is where a second agent of one host is found out. Requests wait for the agent.
+  let begin: (agent: Promise<OverlayAgent>) => void = () => {}
+  const beginning = new Promise<OverlayAgent>((resolve) => {
+    begin = resolve
+  })
+  const server = await JsonServer.listen(options.socket, async (request) =>
+    controlRoutes(await beginning)(request),
+  )
+  try {
+    const starting = startAgent(options, signal, log)
+    begin(starting)
+    const agent = await starting
+    log({ event: 'listening', ...agent.self, socket: options.socket })
+    await Promise.race([aborted(signal), agent.ended])
+    if (signal.aborted) await (options.stateDirectory === undefined ? agent.down() : agent.stop())
+  } finally {
+    await server.close()
+  }
+}
+
+async function startAgent(
+  options: RunOptions,
+  signal: AbortSignal,
+  log: (event: AgentEvent) => void,
+): Promise<OverlayAgent> {
+  const { name, bind, keyFile, keys, insecure, vtep, stateDirectory, auditIntervalMs } = options
+  const restored =
+    stateDirectory === undefined ? undefined : await readState(stateDirectory, STATE_FILE_NAME, parseState)
+  const seeds = [...new Set([...options.seeds, ...(restored?.peers ?? [])])]
+  const secret = keyFile === undefined ? { keys } : { keyFile }
+  const cluster = await Cluster.start({ name, bind, seeds, insecure, signal, ...secret })
+  logMembers(cluster, log)
+  const underlay = { vtep, port: options.vxlanPort }
+  const run = iproute2()
+  return new OverlayAgent({
+    cluster,
+    vtep,
+    openDataPath: (spec) =>
+      options.dryRun
+        ? openDryRun(spec, underlay, (commands, rows) => log({ event: 'dry-run', commands, rows }))
+        : openLinuxDataPath(spec, underlay, run),
+    expectsOthers: seeds.length > 0,
+    log,
+    auditIntervalMs,
+    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+    ...(restored === undefined ? {} : { restored }),
+  })
+}
+
+function logMembers(cluster: Cluster, log: (event: AgentEvent) => void): void {
+  const logMember = ({ name, address, status }: MemberSnapshot): void => {
+    log({ event: 'member', name, address, status })
+  }
+  cluster.members().forEach(logMember)
+  for (const type of [
+    'member-up',
+    'member-updated',
+    'member-suspect',
+    'member-failed',
+    'member-left',
+  ] as const) {
+    cluster.on(type, logMember)
+  }
+  cluster.on('isolated', () => log({ event: 'isolated' }))
+  cluster.on('reconnected', () => log({ event: 'reconnected' }))
+  cluster.on('warning', ({ message }) => log({ event: 'problem', message }))
+}
