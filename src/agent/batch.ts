@@ -1,5 +1,6 @@
 import type { Changes } from './kernel.ts'
-import { parseDevice, parseIp, parseMac, parseVtep } from './node-addresses.ts'
+import { isIpv6, parseDevice, parseIp, parseMac, parseVtep } from './node-addresses.ts'
+import type { Tool } from './node-commands.ts'
 import type { OverlayRow } from './overlay-rows.ts'
 
 /** Lines for `bridge -batch -` and `ip -batch -`. */
@@ -10,6 +11,7 @@ export interface Batches {
 
 /** Lines for one tool, and the row that each of them is about. */
 export interface Batch {
+  readonly tool: Tool
   readonly lines: string[]
   readonly rows: OverlayRow[]
   /** How many of them, from the first on, remove something. */
@@ -21,30 +23,35 @@ export interface Batch {
  * line, so that no text from anywhere else can become a command; throws a TypeError instead.
  */
 export function toBatches(device: string, changes: Changes<OverlayRow>): Batches {
-  const { bridge, ip } = toRowBatches(device, changes)
-  return { bridge: bridge.lines, ip: ip.lines }
+  const [bridge, ipv4, ipv6] = toRowBatches(device, changes)
+  return { bridge: bridge.lines, ip: [...ipv4.lines, ...ipv6.lines] }
 }
 
-/** The same, with the rows. */
+/** The same, with the rows. IPv6 may be switched off on a host, which need not trouble IPv4. */
 export function toRowBatches(
   device: string,
   { put, remove }: Changes<OverlayRow>,
-): Readonly<Record<'bridge' | 'ip', Batch>> {
-  const bridge: Batch = { lines: [], rows: [], removals: 0 }
-  const ip: Batch = { lines: [], rows: [], removals: 0 }
+): readonly [bridge: Batch, ipv4: Batch, ipv6: Batch] {
+  const bridge: Batch = { tool: 'bridge', lines: [], rows: [], removals: 0 }
+  const ipv4: Batch = { tool: 'ip', lines: [], rows: [], removals: 0 }
+  const ipv6: Batch = { tool: 'ip', lines: [], rows: [], removals: 0 }
+  const batchOf = (row: OverlayRow): Batch => {
+    if (row.table !== 'neighbour') return bridge
+    return isIpv6(row.ip) ? ipv6 : ipv4
+  }
   const dev = `dev ${checked(device, parseDevice)}`
   for (const row of remove) {
-    const batch = row.table === 'neighbour' ? ip : bridge
+    const batch = batchOf(row)
     batch.lines.push(removal(row, dev))
     batch.rows.push(row)
     batch.removals++
   }
   for (const row of put) {
-    const batch = row.table === 'neighbour' ? ip : bridge
+    const batch = batchOf(row)
     batch.lines.push(placement(row, dev))
     batch.rows.push(row)
   }
-  return { bridge, ip }
+  return [bridge, ipv4, ipv6]
 }
 
 function removal(row: OverlayRow, dev: string): string {

@@ -20,6 +20,7 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
   }
 
   async dump(): Promise<OverlayRow[]> {
+    // Whatever is wrong, making the device right either mends it or tells.
     const rows = await this.#rowsIfRight().catch(() => undefined)
     if (rows !== undefined) return rows
     await this.#device.ensure()
@@ -30,9 +31,9 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
 
   /** Rejects with a `RefusedRowsError` that names each row that failed; the others are in place then. */
   async apply(changes: Changes<OverlayRow>): Promise<void> {
-    const { bridge, ip } = toRowBatches(this.#device.name, changes)
-    const refused = await Promise.all([this.#batch('bridge', bridge), this.#batch('ip', ip)])
-    if (refused.some((rows) => rows.length > 0)) throw new RefusedRowsError(refused.flat())
+    const batches = toRowBatches(this.#device.name, changes)
+    const refused = (await Promise.all(batches.map((batch) => this.#batch(batch)))).flat()
+    if (refused.length > 0) throw new RefusedRowsError(refused)
   }
 
   async remove(): Promise<void> {
@@ -48,7 +49,7 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
     })
   }
 
-  async #batch(tool: 'bridge' | 'ip', { lines, rows, removals }: Batch): Promise<RefusedRow<OverlayRow>[]> {
+  async #batch({ tool, lines, rows, removals }: Batch): Promise<RefusedRow<OverlayRow>[]> {
     const refused: RefusedRow<OverlayRow>[] = []
     for (const { index, words } of await runBatch(this.#run, tool, lines)) {
       const row = rows[index]

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, HearsayError } from '../errors.ts'
 import type { Changes, Kernel } from './kernel.ts'
 import { KernelMonitor } from './kernel-monitor.ts'
 import { isIpv6, parseDevice, parseIp, parsePrefix } from './node-addresses.ts'
@@ -41,7 +41,7 @@ export class LinuxRouteKernel implements Kernel<RouteRow> {
   /** Where they lead. */
   readonly #devices = new Set<string>()
 
-  /** Throws a RangeError for a number out of its bounds. */
+  /** Throws `ERR_OPTION_INVALID` for a number out of its bounds. */
   constructor(options: RouteKernelOptions, run: Run) {
     this.protocol = bounded('protocol', options.protocol ?? DEFAULT_PROTOCOL, 5, 255)
     this.metric = bounded('metric', options.metric ?? DEFAULT_METRIC, 1, 0xffff_fffe)
@@ -154,7 +154,8 @@ export class LinuxRouteKernel implements Kernel<RouteRow> {
 
 function bounded(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`)
+  const message = `${name} must be an integer from ${least} to ${most}, not ${value}`
+  throw new HearsayError('ERR_OPTION_INVALID', message)
 }
 
 /** The row in letters fit for a command line, or undefined. */

@@ -67,13 +67,18 @@ function runOnce(tool: Tool, args: readonly string[], input = ''): Promise<strin
   return new Promise((resolve, reject) => {
     const options = { maxBuffer: MOST_OUTPUT_BYTES, timeout: COMMAND_TIMEOUT_MS }
     const child = execFile(tool, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(new CommandError([tool, ...args].join(' '), stderr, error))
+      if (error === null && !isInterrupted(stderr)) resolve(stdout)
+      else reject(new CommandError([tool, ...args].join(' '), stderr, error ?? undefined))
     })
     // A tool that fails early closes its input; its exit code says so already.
     child.stdin?.on('error', () => {})
     child.stdin?.end(input)
   })
+}
+
+/** Of a table that changed while it was read the tool tells what it saw, and ends well. */
+function isInterrupted(stderr: string): boolean {
+  return stderr.includes('Dump was interrupted')
 }
 
 /**
@@ -103,7 +108,12 @@ function follow(tool: Tool, args: readonly string[], listener: FollowListener): 
   complaints.on('line', (line) => {
     if (!isStopped) listener.onComplaint(line)
   })
-  lines.once('close', onEnd)
+  let openCount = 2
+  for (const stream of [lines, complaints]) {
+    stream.once('close', () => {
+      if (--openCount === 0) onEnd()
+    })
+  }
   child.once('error', onEnd)
   return () => {
     isStopped = true

@@ -1,5 +1,5 @@
 import { type ErrorCode, HearsayError } from '../errors.ts'
-import { CommandError, type Run } from './node-commands.ts'
+import { CommandError, type Run, type Tool } from './node-commands.ts'
 
 /** A row that the kernel did not take, or did not give up. */
 export interface RefusedRow<Row> {
@@ -31,39 +31,71 @@ export interface FailedLine {
   readonly words: string
 }
 
+/** How many processes one batch may take, when lines keep ending the tool. */
+const MOST_PROCESSES = 64
+
 /**
  * Runs all lines, whatever becomes of single ones, and tells which of them failed. Rejects if the tool itself
  * did.
+ *
+ * With `-force` one bad line does not keep the others from being run; but the tool ends at once when the kernel
+ * refuses a neighbour, and does not say where it was. Then each half is run by itself, and so on. The lines must
+ * bear being run twice and in any order.
  */
-export async function runBatch(
-  run: Run,
-  tool: 'ip' | 'bridge',
-  lines: readonly string[],
-): Promise<FailedLine[]> {
-  if (lines.length === 0) return []
+export async function runBatch(run: Run, tool: Tool, lines: readonly string[]): Promise<FailedLine[]> {
+  const failed: FailedLine[] = []
+  const parts = lines.length > 0 ? [{ from: 0, until: lines.length }] : []
+  let processes = 0
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+    const { from, until } = part
+    const outcome = await runPart(run, tool, lines.slice(from, until))
+    const isUnclear = outcome.endedBy !== undefined && until - from > 1
+    if (isUnclear && ++processes < MOST_PROCESSES) {
+      const middle = (from + until) >> 1
+      parts.push({ from, until: middle }, { from: middle, until })
+      continue
+    }
+    for (const { index, words } of outcome.failed) failed.push({ index: from + index, words })
+    if (outcome.endedBy === undefined) continue
+    const known = new Set(outcome.failed.map(({ index }) => index))
+    for (let index = 0; index < until - from; index++) {
+      if (!known.has(index)) failed.push({ index: from + index, words: outcome.endedBy })
+    }
+  }
+  return failed
+}
+
+interface Outcome {
+  readonly failed: readonly FailedLine[]
+  /** What the tool said when a line ended it, before the rest had been run. */
+  readonly endedBy?: string
+}
+
+async function runPart(run: Run, tool: Tool, lines: readonly string[]): Promise<Outcome> {
   try {
     await run(tool, ['-force', '-batch', '-'], `${lines.join('\n')}\n`)
-    return []
+    return { failed: [] }
   } catch (error) {
     if (!(error instanceof CommandError)) throw error
-    const failed = failedLines(error.stderr)
-    if (failed.length === 0) throw error
-    return failed
+    const outcome = readOutcome(error.stderr)
+    if (outcome.failed.length === 0 && outcome.endedBy === undefined) throw error
+    return outcome
   }
 }
 
-/** The failed lines in what a batch wrote to stderr: for each what was wrong, then "Command failed -:LINE". */
-export function failedLines(stderr: string): FailedLine[] {
+/** What a batch wrote to stderr: for each failed line what was wrong, then "Command failed -:LINE". */
+export function readOutcome(stderr: string): Outcome {
   const failed: FailedLine[] = []
   let words: string[] = []
+  const sentence = (): string => words.join('; ').replace(/\.$/, '')
   for (const line of stderr.split('\n')) {
     const [, number] = /^Command failed .*:(\d+)$/.exec(line) ?? []
     if (number === undefined) {
       if (line !== '') words.push(line.replace(/^(Error|RTNETLINK answers): /, ''))
       continue
     }
-    failed.push({ index: Number(number) - 1, words: words.join('; ').replace(/\.$/, '') })
+    failed.push({ index: Number(number) - 1, words: sentence() })
     words = []
   }
-  return failed
+  return words.length === 0 ? { failed } : { failed, endedBy: sentence() }
 }

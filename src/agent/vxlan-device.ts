@@ -4,6 +4,7 @@ import { CommandError, type Run } from './node-commands.ts'
 import {
   asOwnDevice,
   canBeAdopted,
+  checkedOptions,
   creationBatch,
   isLearning,
   isPortRight,
@@ -39,9 +40,10 @@ export class VxlanDevice {
   readonly #run: Run
   #underlayDevice: string | undefined
 
+  /** Throws `ERR_OPTION_INVALID` for anything that is not fit for a command line. */
   constructor(options: VxlanOptions, run: Run) {
-    this.name = options.name
-    this.#options = options
+    this.#options = checkedOptions(options)
+    this.name = this.#options.name
     this.#run = run
   }
 

@@ -1,8 +1,10 @@
-import { isIpv6 } from './node-addresses.ts'
+import { HearsayError } from '../errors.ts'
+import { isIpv6, parseDevice, parseVtep } from './node-addresses.ts'
 
 /** Written on each device that we make. A device without it is somebody else's and is left alone. */
 export const MARK = 'hearsay overlay'
 
+const MOST_VNI = 0xff_ffff
 const IPV4_OVERHEAD = 50
 const IPV6_OVERHEAD = 70
 
@@ -39,6 +41,19 @@ export interface OwnDevice {
   readonly port: number
   readonly mtu: number
   readonly bridge?: string
+}
+
+/** The options in the spelling of the kernel. Throws `ERR_OPTION_INVALID` where they have none. */
+export function checkedOptions({ name, vni, vtep, port, bridge }: VxlanOptions): VxlanOptions {
+  return {
+    name: valid(parseDevice(name), `no name of a device: ${JSON.stringify(name)}`),
+    vni: valid(inRange(vni, 1, MOST_VNI), `no VNI, which is an integer from 1 to ${MOST_VNI}: ${vni}`),
+    vtep: valid(parseVtep(vtep), `no address for a VTEP: ${JSON.stringify(vtep)}`),
+    port: valid(inRange(port, 1, 0xffff), `no UDP port: ${port}`),
+    ...(bridge !== undefined && {
+      bridge: valid(parseDevice(bridge), `no name of a bridge: ${JSON.stringify(bridge)}`),
+    }),
+  }
 }
 
 /** What VXLAN leaves of the underlay's packets. */
@@ -94,4 +109,13 @@ export function asOwnDevice(link: Link): OwnDevice | undefined {
     mtu: link.mtu,
     ...(link.master !== undefined && { bridge: link.master }),
   }
+}
+
+function inRange(value: number, least: number, most: number): number | undefined {
+  return Number.isInteger(value) && value >= least && value <= most ? value : undefined
+}
+
+function valid<Value>(value: Value | undefined, complaint: string): Value {
+  if (value === undefined) throw new HearsayError('ERR_OPTION_INVALID', complaint)
+  return value
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseFdb, parseNeighbours } from '../../src/agent/linux-kernel.ts'
+import { parseFdb, parseNeighbours } from '../../src/agent/linux-overlay-kernel.ts'
 
 const MAC = '02:42:00:00:00:02'
 const SELF = { mac: MAC, dst: '10.77.0.2', flags: ['self'], state: 'permanent' }
