@@ -80,7 +80,7 @@ export class HostGatewayAgent {
   /** Rejects with a `StartError` when this host does not have the address that it is to give to the others. */
   static async start(options: HostGatewayAgentOptions): Promise<HostGatewayAgent> {
     const links = await options.host.links()
-    if (links.addresses.some(({ ip }) => ip === options.gateway)) return new HostGatewayAgent(options, links)
+    if (hasAddress(links, options.gateway)) return new HostGatewayAgent(options, links)
     throw new StartError(notLocal(options.gateway, links))
   }
 
@@ -209,10 +209,11 @@ export class HostGatewayAgent {
 
   /** Links and settings of this host change without telling anybody. */
   async #refresh(): Promise<void> {
-    const { auditIntervalMs = 10_000, host } = this.#options
+    const { auditIntervalMs = 10_000, host, gateway } = this.#options
     try {
       this.#links = await host.links()
-      const problems = await host.problems()
+      const lost = hasAddress(this.#links, gateway) ? [] : [notLocal(gateway, this.#links)]
+      const problems = [...lost, ...(await host.problems())]
       this.#reportNew(problems)
       this.#hostProblems = problems
     } catch (error) {
@@ -258,6 +259,10 @@ export class HostGatewayAgent {
   #log(event: AgentEvent): void {
     this.#options.log?.(event)
   }
+}
+
+function hasAddress({ addresses }: Links, wanted: string): boolean {
+  return addresses.some(({ ip }) => ip === wanted)
 }
 
 function notLocal(gateway: string, { addresses }: Links): Problem {

@@ -1,4 +1,4 @@
-import type { MemberStatus } from '../../src/index.ts'
+import type { MemberEvent } from '../shared/follow-members.ts'
 import type { Problem } from './problem.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
@@ -10,13 +10,7 @@ export type AgentEvent =
       readonly address: string
       readonly socket: string
     }
-  | {
-      readonly event: 'member'
-      readonly name: string
-      readonly address: string
-      readonly status: MemberStatus
-    }
-  | { readonly event: 'isolated' | 'reconnected' }
+  | MemberEvent
   /** The subnet that containers of this host may use from now on; without one, none. */
   | { readonly event: 'subnet'; readonly subnet?: string }
   /** A host has a subnet; whether a route leads there is another matter. */

@@ -1,8 +1,9 @@
 import { iproute2, LinuxRouteKernel } from '../../src/agent/index.ts'
-import { Cluster, type MemberSnapshot } from '../../src/index.ts'
+import { Cluster } from '../../src/index.ts'
 import { ApiError } from '../shared/api-error.ts'
 import { describeError } from '../shared/describe-error.ts'
-import { JsonServer } from '../shared/json-server.ts'
+import { followMembers, peersToRemember } from '../shared/follow-members.ts'
+import { serveAgent } from '../shared/serve-agent.ts'
 import { readState, StateFile } from '../shared/state-file.ts'
 import { aborted } from '../shared/waiting.ts'
 import { HostGatewayAgent } from './agent.ts'
@@ -12,8 +13,6 @@ import type { AgentEvent } from './events.ts'
 import { LinuxHost } from './host.ts'
 import type { RunOptions } from './options.ts'
 
-const MAX_PEERS = 16
-
 type Log = (event: AgentEvent) => void
 
 /**
@@ -22,31 +21,23 @@ type Log = (event: AgentEvent) => void
  * start takes it over.
  */
 export async function runAgent(options: RunOptions, signal: AbortSignal, log: Log): Promise<void> {
-  let begin: (running: Promise<Running>) => void = () => {}
-  const beginning = new Promise<Running>((resolve) => {
-    begin = resolve
+  await serveAgent(options.socket, {
+    start: () => start(options, signal, log),
+    async answer(running, { method, path }) {
+      switch (`${method} ${path.join('/')}`) {
+        case 'GET status':
+          return running.agent.status()
+        case 'POST down':
+          return running.end(true)
+      }
+      throw new ApiError(404, 'ERR_NOT_FOUND', `there is no ${method} /${path.join('/')} here`)
+    },
+    async run(running) {
+      log({ event: 'listening', ...running.self, socket: options.socket })
+      await Promise.race([aborted(signal), running.ended])
+      await running.end(false)
+    },
   })
-  // First of all, since this is where a second agent of one host is found out. Requests wait for the agent.
-  const server = await JsonServer.listen(options.socket, async ({ method, path }) => {
-    const running = await beginning
-    switch (`${method} ${path.join('/')}`) {
-      case 'GET status':
-        return running.agent.status()
-      case 'POST down':
-        return running.end(true)
-    }
-    throw new ApiError(404, 'ERR_NOT_FOUND', `there is no ${method} /${path.join('/')} here`)
-  })
-  try {
-    const starting = start(options, signal, log)
-    begin(starting)
-    const running = await starting
-    log({ event: 'listening', ...running.self, socket: options.socket })
-    await Promise.race([aborted(signal), running.ended])
-    await running.end(false)
-  } finally {
-    await server.close()
-  }
 }
 
 /** An agent, its cluster, and its memory. */
@@ -102,7 +93,8 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
   const secret = keyFile === undefined ? { keys } : { keyFile }
   const cluster = await Cluster.start({ name, bind, seeds, insecure, withdrawAfterMs, signal, ...secret })
   try {
-    logMembers(cluster, log)
+    followMembers(cluster, log)
+    cluster.on('warning', ({ code, message }) => log({ event: 'problem', code, subject: 'cluster', message }))
     let subnet = restored?.subnet
     const memory =
       stateDirectory === undefined
@@ -112,7 +104,7 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
             range: pool.name,
             ...(subnet === undefined ? {} : { subnet }),
             ...(bridge === undefined ? {} : { bridge }),
-            peers: peersOf(cluster),
+            peers: peersToRemember(cluster),
           }))
     const remember = (): void => {
       memory?.save().catch((error: unknown) => {
@@ -144,28 +136,4 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
     await cluster.leave()
     throw error
   }
-}
-
-function peersOf(cluster: Cluster): string[] {
-  const others = cluster.members().filter(({ name }) => name !== cluster.self.name)
-  return others.slice(0, MAX_PEERS).map(({ address }) => address)
-}
-
-function logMembers(cluster: Cluster, log: Log): void {
-  const logMember = ({ name, address, status }: MemberSnapshot): void => {
-    log({ event: 'member', name, address, status })
-  }
-  cluster.members().forEach(logMember)
-  for (const type of [
-    'member-up',
-    'member-updated',
-    'member-suspect',
-    'member-failed',
-    'member-left',
-  ] as const) {
-    cluster.on(type, logMember)
-  }
-  cluster.on('isolated', () => log({ event: 'isolated' }))
-  cluster.on('reconnected', () => log({ event: 'reconnected' }))
-  cluster.on('warning', ({ code, message }) => log({ event: 'problem', code, subject: 'cluster', message }))
 }

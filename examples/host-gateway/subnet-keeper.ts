@@ -6,16 +6,16 @@ import type { Problem } from './problem.ts'
 import type { SubnetClaim } from './subnets.ts'
 
 export interface SubnetKeeperOptions {
-  readonly cluster: Cluster
-  readonly network: Network
-  readonly table: Table<SubnetClaim>
+  readonly cluster: Pick<Cluster, 'self' | 'isolated'>
+  readonly network: Pick<Network, 'synced'>
+  readonly table: Pick<Table<SubnetClaim>, 'entries' | 'claims' | 'replaceOwn'>
   readonly pool: SubnetPool
   /** The address of this host. */
   readonly gateway: string
   readonly preferred: string | undefined
   readonly quietMs: number
   readonly reuseAfterMs: number
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now' | 'setTimer'>
   /** The subnet that this host may use from now on, or that it may use none. Never the same twice in a row. */
   readonly onSubnet: (subnet: string | undefined) => void
   readonly onProblem: (problem: Problem) => void

@@ -1,6 +1,7 @@
-import type { Cluster } from '../../src/index.ts'
+import { type Cluster, HearsayError } from '../../src/index.ts'
 import { ApiError } from '../shared/api-error.ts'
 import { describeError } from '../shared/describe-error.ts'
+import { peersToRemember } from '../shared/follow-members.ts'
 import { metOthers } from '../shared/met-others.ts'
 import { StateFile } from '../shared/state-file.ts'
 import { type AgentState, type NetworkState, STATE_FILE_NAME } from './agent-state.ts'
@@ -18,7 +19,6 @@ import { OverlayNetwork } from './overlay-network.ts'
 
 const MAX_NETWORKS = 256
 const MAX_ENDPOINTS = 16_384
-const MAX_PEERS = 16
 
 export interface OverlayAgentOptions {
   readonly cluster: Cluster
@@ -102,7 +102,7 @@ export class OverlayAgent {
       this.#checkFree(wanted)
       const network = this.#make(wanted)
       await network.open().catch((cause: unknown) => {
-        throw new ApiError(409, 'ERR_KERNEL', describeError(cause), { cause })
+        throw kernelError(cause)
       })
       this.#networks.set(name, network)
       await this.#save()
@@ -164,7 +164,7 @@ export class OverlayAgent {
       await this.#stateFile?.remove()
       await this.#options.cluster.leave()
       const [failed] = outcomes.filter((outcome) => outcome.status === 'rejected')
-      if (failed !== undefined) throw new ApiError(500, 'ERR_KERNEL', describeError(failed.reason))
+      if (failed !== undefined) throw kernelError(failed.reason)
     })
   }
 
@@ -246,15 +246,9 @@ export class OverlayAgent {
   }
 
   #state(): AgentState {
-    const { cluster } = this.#options
-    const others = cluster
-      .members()
-      .filter(({ name, status }) => name !== cluster.self.name && status !== 'left')
-    const alive = others.filter(({ status }) => status === 'alive')
-    const peers = [...new Set([...alive, ...others])].slice(0, MAX_PEERS)
     return {
       version: 1,
-      peers: peers.map(({ address }) => address),
+      peers: peersToRemember(this.#options.cluster),
       networks: [...this.#networks.values()].map((network) => network.state()),
     }
   }
@@ -278,6 +272,13 @@ export class OverlayAgent {
   #log(event: AgentEvent): void {
     this.#options.log?.(event)
   }
+}
+
+/** With its own code, if it has one. */
+function kernelError(cause: unknown): ApiError {
+  if (cause instanceof ApiError) return cause
+  const code = cause instanceof HearsayError ? cause.code : 'ERR_KERNEL'
+  return new ApiError(409, code, describeError(cause), { cause })
 }
 
 function bridgeOf({ bridge }: NetworkSpec): { readonly bridge?: string } {

@@ -1,9 +1,11 @@
 import { CommandError, type Run } from '../../src/agent/index.ts'
+import { ApiError } from '../shared/api-error.ts'
 
 /** Written on each bridge that we make. One without it is somebody else's and is left alone. */
-export const MARK = 'hearsay overlay'
+const MARK = 'hearsay overlay bridge'
 
 interface Link {
+  readonly ifname: string
   readonly ifalias?: string
   readonly flags: readonly string[]
 }
@@ -18,11 +20,20 @@ export class BridgeDevice {
     this.#run = run
   }
 
+  /** Removes every bridge of this host, or namespace, that carries our mark. Returns their names. */
+  static async removeOurs(run: Run): Promise<string[]> {
+    const links = JSON.parse(await run('ip', ['-json', 'link', 'show', 'type', 'bridge'])) as Partial<Link>[]
+    const names = links.filter(({ ifalias }) => ifalias === MARK).map(({ ifname = '' }) => ifname)
+    for (const name of names) await run('ip', ['link', 'del', 'dev', name])
+    return names
+  }
+
   /** Makes it where it is missing. One that an earlier process has made is adopted with all its ports. */
   async ensure(): Promise<void> {
     const link = await this.#find()
     if (link !== undefined && link.ifalias !== MARK) {
-      throw new Error(`bridge ${this.#name} exists and is not ours: name it with --bridge, or choose another`)
+      const message = `device ${this.#name} exists and is not ours: name it with --bridge, or choose another`
+      throw new ApiError(409, 'ERR_DEVICE_FOREIGN', message)
     }
     const lines: string[] = []
     if (link === undefined) {

@@ -1,5 +1,5 @@
 import type { Changes, OverlayRow } from '../../src/agent/index.ts'
-import { creationBatch, isIpv6, MemoryKernel, overlayRules, toBatches } from '../../src/agent/index.ts'
+import { creationBatch, MemoryKernel, overlayMtu, overlayRules, toBatches } from '../../src/agent/index.ts'
 import type { DataPath, DataPathSpec } from './data-path.ts'
 
 const ASSUMED_UNDERLAY_MTU = 1500
@@ -17,7 +17,7 @@ export function openDryRun(
     device,
     bridge,
     kernel: new DryRunKernel(spec, underlay, report),
-    mtu: async () => ASSUMED_UNDERLAY_MTU - (isIpv6(underlay.vtep) ? 70 : 50),
+    mtu: async () => overlayMtu(ASSUMED_UNDERLAY_MTU, underlay.vtep),
   }
 }
 

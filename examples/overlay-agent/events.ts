@@ -1,5 +1,5 @@
 import type { OverlayRow } from '../../src/agent/index.ts'
-import type { MemberStatus } from '../../src/index.ts'
+import type { MemberEvent } from '../shared/follow-members.ts'
 import type { Address, Station } from './tables.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
@@ -11,13 +11,7 @@ export type AgentEvent =
       readonly address: string
       readonly socket: string
     }
-  | {
-      readonly event: 'member'
-      readonly name: string
-      readonly address: string
-      readonly status: MemberStatus
-    }
-  | { readonly event: 'isolated' | 'reconnected' }
+  | MemberEvent
   | { readonly event: 'joined' | 'parted'; readonly network: string }
   | {
       readonly event: 'entry-set'

@@ -1,6 +1,7 @@
 import { iproute2 } from '../../src/agent/index.ts'
-import { Cluster, type MemberSnapshot } from '../../src/index.ts'
-import { JsonServer } from '../shared/json-server.ts'
+import { Cluster } from '../../src/index.ts'
+import { followMembers } from '../shared/follow-members.ts'
+import { serveAgent } from '../shared/serve-agent.ts'
 import { readState } from '../shared/state-file.ts'
 import { aborted } from '../shared/waiting.ts'
 import { OverlayAgent } from './agent.ts'
@@ -20,24 +21,15 @@ export async function runAgent(
   signal: AbortSignal,
   log: (event: AgentEvent) => void,
 ): Promise<void> {
-  // First of all, since this is where a second agent of one host is found out. Requests wait for the agent.
-  let begin: (agent: Promise<OverlayAgent>) => void = () => {}
-  const beginning = new Promise<OverlayAgent>((resolve) => {
-    begin = resolve
+  await serveAgent(options.socket, {
+    start: () => startAgent(options, signal, log),
+    answer: (agent, request) => controlRoutes(agent)(request),
+    async run(agent) {
+      log({ event: 'listening', ...agent.self, socket: options.socket })
+      await Promise.race([aborted(signal), agent.ended])
+      if (signal.aborted) await (options.stateDirectory === undefined ? agent.down() : agent.stop())
+    },
   })
-  const server = await JsonServer.listen(options.socket, async (request) =>
-    controlRoutes(await beginning)(request),
-  )
-  try {
-    const starting = startAgent(options, signal, log)
-    begin(starting)
-    const agent = await starting
-    log({ event: 'listening', ...agent.self, socket: options.socket })
-    await Promise.race([aborted(signal), agent.ended])
-    if (signal.aborted) await (options.stateDirectory === undefined ? agent.down() : agent.stop())
-  } finally {
-    await server.close()
-  }
 }
 
 async function startAgent(
@@ -51,7 +43,8 @@ async function startAgent(
   const seeds = [...new Set([...options.seeds, ...(restored?.peers ?? [])])]
   const secret = keyFile === undefined ? { keys } : { keyFile }
   const cluster = await Cluster.start({ name, bind, seeds, insecure, signal, ...secret })
-  logMembers(cluster, log)
+  followMembers(cluster, log)
+  cluster.on('warning', ({ message }) => log({ event: 'problem', message }))
   const underlay = { vtep, port: options.vxlanPort }
   const run = iproute2()
   return new OverlayAgent({
@@ -67,23 +60,4 @@ async function startAgent(
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
     ...(restored === undefined ? {} : { restored }),
   })
-}
-
-function logMembers(cluster: Cluster, log: (event: AgentEvent) => void): void {
-  const logMember = ({ name, address, status }: MemberSnapshot): void => {
-    log({ event: 'member', name, address, status })
-  }
-  cluster.members().forEach(logMember)
-  for (const type of [
-    'member-up',
-    'member-updated',
-    'member-suspect',
-    'member-failed',
-    'member-left',
-  ] as const) {
-    cluster.on(type, logMember)
-  }
-  cluster.on('isolated', () => log({ event: 'isolated' }))
-  cluster.on('reconnected', () => log({ event: 'reconnected' }))
-  cluster.on('warning', ({ message }) => log({ event: 'problem', message }))
 }

@@ -259,6 +259,31 @@ describe('a digest that differs', () => {
     expect(node.connects).toEqual([A.address, B.address])
   })
 
+  it('is only asked for anew where an old digest may have been played again, as soon as it would have led to a sync', () => {
+    let asked = 0
+    const prove = (): void => {
+      asked++
+    }
+    node.gossiping = true
+    for (let i = 0; i < 2; i++) node.antiEntropy.compare(X, false, A, prove)
+    expect(asked).toBe(0)
+    for (let i = 0; i < 5; i++) node.antiEntropy.compare(X, false, A, prove)
+    clock.run(1_000)
+    expect([asked, node.connects]).toEqual([5, []])
+    // The answer to that counts, even while gossip is under way.
+    node.antiEntropy.compare(X, false, A)
+    expect(node.connects).toEqual([A.address])
+  })
+
+  it('is not disproved by an equal digest that may be an old one', () => {
+    node.gossiping = true
+    const prove = (): void => {}
+    for (let i = 0; i < 2; i++) node.antiEntropy.compare(X, false, A)
+    node.antiEntropy.compare(X, true, A, prove)
+    node.antiEntropy.compare(X, false, A)
+    expect(node.connects).toEqual([A.address])
+  })
+
   it('starts nothing once stopped', () => {
     node.antiEntropy.stop()
     node.antiEntropy.compare(X, false, A)

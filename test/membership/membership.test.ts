@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MAX_MEMBERS, MemberList } from '../../src/membership/member-list.ts'
+import type { MemberRecord } from '../../src/wire/member-record.ts'
 import { MESSAGE, readMessages, readPing } from '../../src/wire/messages.ts'
 import { type MemberNode, MemberWorld } from './member-world.ts'
 import { recordOf } from './records.ts'
@@ -74,6 +75,24 @@ describe('news', () => {
     a!.membership.learn({ ...b!.membership.self.record, hard: [1] })
     expect(transmissions(a!, 'left')).toBe(Number.POSITIVE_INFINITY)
     expect(transmissions(a!, 'b')).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('of the keys that members hold go one round only while there are many of them; refutations go all rounds, with whatever keys', () => {
+    const world = new MemberWorld()
+    const [a] = world.cluster('a', 'b', 'c')
+    for (let i = 0; i < 80; i++) a!.membership.learn(recordOf(`new${i}`, { keys: [1] }))
+    const learn = (name: string, change: Partial<MemberRecord>): number | undefined => {
+      a!.membership.learn(recordOf(name, change))
+      return transmissions(a!, name)
+    }
+    expect(a!.membership.backlogged).toBe(true)
+    expect(learn('new7', { incarnation: 1, keys: [2, 1] })).toBe(3)
+    expect(learn('new8', { incarnation: 1, keys: [1], metadata: Uint8Array.of(1) })).toBe(
+      Number.POSITIVE_INFINITY,
+    )
+    expect(learn('new9', { keys: [1], hard: [1] })).toBe(Number.POSITIVE_INFINITY)
+    expect(learn('new9', { incarnation: 1, keys: [2, 1] })).toBe(Number.POSITIVE_INFINITY)
+    expect(learn('new9', { incarnation: 2, keys: [2], left: true })).toBe(Number.POSITIVE_INFINITY)
   })
 
   it('of a refutation are told again to those who have not heard, but not for every old accusation that comes', () => {

@@ -115,6 +115,23 @@ describe('replay windows', () => {
     expect(windows.accept('a', 5000 - REPLAY_WINDOW)).toBe(false)
   })
 
+  it('however packets of a session overtake each other, up to 2,016 of them: each passes, once', () => {
+    expect(REPLAY_WINDOW).toBe(2016)
+    const delays = fc.array(fc.nat({ max: REPLAY_WINDOW - 1 }), { minLength: 3_000, maxLength: 3_000 })
+    fc.assert(
+      fc.property(delays, fc.nat({ max: MAX_SEQUENCE - 10_000 }), (delays, first) => {
+        const windows = new ReplayWindows()
+        const arriving = delays.map((delay, i) => ({ sequence: first + i, at: i + delay }))
+        arriving.sort((a, b) => a.at - b.at)
+        for (const { sequence } of arriving) {
+          if (!windows.accept('a', sequence) || windows.accept('a', sequence)) return false
+        }
+        return arriving.every(({ sequence }) => !windows.accept('a', sequence))
+      }),
+      { numRuns: 30 },
+    )
+  })
+
   it('a number is not taken for one seen 2048 earlier, with which it shares a bit', () => {
     const windows = new ReplayWindows()
     expect(windows.accept('a', 1)).toBe(true)
@@ -151,5 +168,18 @@ describe('replay windows', () => {
       if (i >= 2) windows.release(`s${i - 2}`)
     }
     expect(windows.size).toBeLessThanOrEqual(6)
+  })
+
+  it('memory is that of the sessions that are remembered, however many have come and gone', () => {
+    const windows = new ReplayWindows({ recent: 512, kept: 128 })
+    const { arrayBuffers: before } = process.memoryUsage()
+    for (let i = 0; i < 50_000; i++) {
+      windows.accept(`s${i}`, i)
+      if (i % 2 === 0) windows.keep(`s${i}`)
+      if (i >= 200 && i % 2 === 0) windows.release(`s${i - 200}`)
+    }
+    expect(windows.size).toBeLessThanOrEqual(640)
+    // 264 bytes each, in arrays that double; those that were outgrown may not be collected yet.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(6 * 264 * 640)
   })
 })

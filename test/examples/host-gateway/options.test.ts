@@ -45,7 +45,7 @@ describe('the command line of the host gateway agent', () => {
   it('names every fault at once', () => {
     const args = ['run', '--range', '10.42.0.1/16', '--gateway', 'here', '--bridge', 'a b', '--audit-ms', '0']
     expect(() =>
-      parseCommand([...args, '--protocol', '4', '--withdraw-after-ms', '-1', '--reuse-after-ms', 'x'], {}),
+      parseCommand([...args, '--protocol', '4', '--withdraw-after-ms=-1', '--reuse-after-ms', 'x'], {}),
     ).toThrow(
       /--range.*--gateway.*--bridge.*HEARSAY_KEY.*--insecure.*--withdraw.*--reuse.*--protocol.*--audit-ms/,
     )
