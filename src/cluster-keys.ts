@@ -28,8 +28,11 @@ export class ClusterKeys {
   readonly #events: EventQueue
   #exchanges = 0
   #started = false
+  #stopped = false
   /** The keys changed before anybody could listen. */
   #untold = false
+  /** What others are to be told that this node holds, once it is in the file. */
+  #unpublished: readonly number[] | undefined
 
   constructor(
     runtime: Runtime,
@@ -48,12 +51,16 @@ export class ClusterKeys {
     this.#rotation = new KeyRotation(runtime, keyring, {
       live: () => membership.members.live,
       others: () => membership.members.others(),
-      mayStep: () => !membership.yielded && membership.members.liveCount > this.#missing().length,
-      missing: () => this.#missing().map(({ name }) => name),
-      publish: (keys) => membership.setKeys(keys),
+      mayStep: () =>
+        !membership.yielded &&
+        keyFile?.writing !== true &&
+        membership.members.liveCount > this.#missing().length,
+      missing: () =>
+        keyFile?.writing === true ? [membership.self.name] : this.#missing().map(({ name }) => name),
+      publish: (keys) => this.#publish(keys),
       spread: (count, lacking) => this.#spread(count, lacking),
       exchange: (holder) => this.#exchange(holder),
-      changed: () => this.#changed(),
+      changed: () => this.#tell(),
     })
   }
 
@@ -99,13 +106,23 @@ export class ClusterKeys {
 
   /** Resolves once keys that were being written are in their file. */
   async stop(): Promise<void> {
+    this.#stopped = true
     this.#rotation?.stop()
     await this.#keyFile?.close()
   }
 
-  #changed(): void {
-    if (this.#rotation !== undefined) this.#keyFile?.keep(this.#rotation.keys(), this.#events)
-    this.#tell()
+  /** Nobody retires a key before all hold the next one in such a way that a loss of power does not take it from them. */
+  #publish(keys: readonly number[]): void {
+    if (this.#keyFile === undefined || this.#rotation === undefined) {
+      this.#membership.setKeys(keys)
+      return
+    }
+    this.#unpublished = keys
+    void this.#keyFile.keep(this.#rotation.keys(), this.#events).then(() => {
+      if (this.#unpublished !== undefined && !this.#stopped) this.#membership.setKeys(this.#unpublished)
+      this.#unpublished = undefined
+      this.#rotation?.reconsider()
+    })
   }
 
   #tell(): void {

@@ -20,6 +20,8 @@ export { NodeRuntime } from './runtime/node-runtime.ts'
 export type {
   ByteStream,
   Runtime,
+  SecretFile,
+  SecretFiles,
   StreamHandlers,
   Timer,
   Transport,

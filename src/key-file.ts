@@ -70,12 +70,21 @@ export class KeyFile {
     }
   }
 
-  /** Keeps these keys from now on, and wipes the bytes given. Tells by a warning if that fails, and goes on trying. */
-  keep(keys: readonly Uint8Array[], events: EventQueue): void {
+  /** Whether the latest keys are on their way to the file. */
+  get writing(): boolean {
+    return this.#writing !== undefined
+  }
+
+  /**
+   * Keeps these keys from now on, and wipes the bytes given. Resolves when they, or later ones, are in the file; also when that has failed, which a
+   * warning tells. It is then tried again.
+   */
+  keep(keys: readonly Uint8Array[], events: EventQueue): Promise<void> {
     this.#wanted?.fill(0)
     this.#wanted = format(keys)
     for (const key of keys) key.fill(0)
     this.#writing ??= this.#write(events)
+    return this.#writing
   }
 
   /** Resolves once nothing is being written any more. */

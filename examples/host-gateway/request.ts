@@ -30,7 +30,7 @@ async function down(client: HostGatewayClient, request: Request): Promise<string
     await client.down()
     return undefined
   } catch (error) {
-    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT' && error.status === 503
+    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT'
     if (!isNobodyThere) throw error
     return removeLeftovers(request, iproute2())
   }

@@ -75,8 +75,9 @@ class Running {
 
   async #end(forget: boolean): Promise<void> {
     await this.agent.stop()
-    if (forget) await this.#memory?.remove()
     await this.#cluster.leave()
+    // Last, since members that come are remembered until then.
+    if (forget) await this.#memory?.remove()
   }
 }
 

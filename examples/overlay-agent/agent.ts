@@ -101,12 +101,13 @@ export class OverlayAgent {
       }
       this.#checkFree(wanted)
       const network = this.#make(wanted)
-      await network.open().catch((cause: unknown) => {
+      await network.open().catch(async (cause: unknown) => {
+        await network.stop()
         throw kernelError(cause)
       })
       this.#networks.set(name, network)
-      await this.#save()
       network.start()
+      await this.#save()
       return network.info()
     })
   }
@@ -116,7 +117,9 @@ export class OverlayAgent {
     return this.#inTurn(async () => {
       const network = this.#networks.get(name)
       if (network === undefined) return { removed: false }
-      await network.remove()
+      await network.remove().catch((cause: unknown) => {
+        throw kernelError(cause)
+      })
       this.#networks.delete(name)
       await this.#save()
       this.#log({ event: 'parted', network: name })

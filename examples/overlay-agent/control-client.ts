@@ -12,8 +12,8 @@ import type {
 type Options = Omit<JsonCallOptions, 'body'>
 
 /**
- * Speaks to the overlay agent of this host. Calls reject with an `ApiError`: with the agent's own code, or with
- * `ERR_NO_AGENT` where none listens.
+ * Speaks to the overlay agent of this host. Calls reject with an `ApiError`: with the agent's own code, with
+ * `ERR_NO_AGENT` where none listens, or with `ERR_NO_ANSWER`.
  */
 export class ControlClient {
   readonly socketPath: string

@@ -1,8 +1,8 @@
-import { isIpv6, type OverlayRow, parseIp, parseMac, slotOf } from '../../src/agent/index.ts'
+import { isIpv6, type OverlayRow, slotOf } from '../../src/agent/index.ts'
 import type { Owned } from '../../src/index.ts'
 import type { Address, Station } from './tables.ts'
 
-/** The winners of a table, by key. */
+/** The winners of a table, by canonical key. */
 export type Winners<V> = ReadonlyMap<string, Owned<V>>
 
 /** The host for which rows are wanted. */
@@ -16,8 +16,8 @@ export interface Viewpoint {
  * The rows that one host's kernel should hold: for each station elsewhere an FDB row and one of the bridge, for each
  * address of such a station a neighbour row. Each table is decided by its winners and by nothing else.
  *
- * Left out are its own stations, which the bridge knows; keys that are not spelled as the kernel does; and VTEPs that
- * this host's device cannot send to: its own, and those of the other address family. An address of a station that is
+ * Left out are its own stations, which the bridge knows, and VTEPs that this host's device cannot send to: its own, and
+ * those of the other address family. An address of a station that is
  * left out, or that nobody claims, gets no row: to answer for it would send frames nowhere.
  */
 export function desiredRows(
@@ -29,12 +29,12 @@ export function desiredRows(
   const remote = new Set<string>()
   for (const [mac, { value, owner }] of stations) {
     const isReachable = value.vtep !== viewpoint.vtep && isIpv6(value.vtep) === isIpv6(viewpoint.vtep)
-    if (owner === viewpoint.name || !isReachable || parseMac(mac) !== mac) continue
+    if (owner === viewpoint.name || !isReachable) continue
     remote.add(mac)
     rows.push({ table: 'fdb', mac, vtep: value.vtep }, { table: 'port', mac })
   }
   for (const [ip, { value }] of addresses) {
-    if (remote.has(value.mac) && parseIp(ip) === ip) rows.push({ table: 'neighbour', ip, mac: value.mac })
+    if (remote.has(value.mac)) rows.push({ table: 'neighbour', ip, mac: value.mac })
   }
   return rows
 }

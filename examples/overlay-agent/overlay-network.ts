@@ -1,4 +1,4 @@
-import { type OverlayRow, Reconciler } from '../../src/agent/index.ts'
+import { type OverlayRow, parseIp, parseMac, Reconciler } from '../../src/agent/index.ts'
 import type { Change, Cluster, Network, Table } from '../../src/index.ts'
 import { describeError } from '../shared/describe-error.ts'
 import { aborted, pause } from '../shared/waiting.ts'
@@ -59,8 +59,8 @@ export class OverlayNetwork {
     const { name, dataPath, auditIntervalMs } = options
     this.name = name
     this.#options = options
-    this.#stations = new WinnersOf((change) => this.#changed('stations', change))
-    this.#addresses = new WinnersOf((change) => this.#changed('addresses', change))
+    this.#stations = new WinnersOf(parseMac, (change) => this.#changed('stations', change))
+    this.#addresses = new WinnersOf(parseIp, (change) => this.#changed('addresses', change))
     this.#reconciler = new Reconciler({
       kernel: dataPath.kernel,
       desired: () => this.#desired(),

@@ -72,7 +72,7 @@ async function down(
     await client.down()
     return undefined
   } catch (error) {
-    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT' && error.status === 503
+    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT'
     if (!isNobodyThere) throw error
     return removeLeftovers(stateDirectory, client.socketPath)
   }

@@ -12,7 +12,7 @@ export interface JsonCallOptions {
 
 /**
  * One request to a `JsonServer`; resolves with the parsed answer. Rejects with the `ApiError` that the server answered,
- * or with `ERR_NO_AGENT` where nobody listens.
+ * with `ERR_NO_AGENT` where nobody listens, or with `ERR_NO_ANSWER`.
  */
 export function callJson(
   socketPath: string,
@@ -21,7 +21,7 @@ export function callJson(
   { body, signal, timeoutMs = DEFAULT_TIMEOUT_MS }: JsonCallOptions = {},
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => reject(signal?.aborted ? signal.reason : noAgent(socketPath, cause))
+    const fail = (cause: Error): void => reject(signal?.aborted ? signal.reason : noAnswer(socketPath, cause))
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = text === undefined ? {} : { 'content-length': Buffer.byteLength(text) }
     const outgoing = request(
@@ -65,11 +65,14 @@ function readAnswer(status: number, text: string): unknown {
   throw new ApiError(status, String(code ?? 'ERR_INTERNAL'), String(message ?? `HTTP status ${status}`))
 }
 
-function noAgent(path: string, cause: Error): ApiError {
+function noAnswer(path: string, cause: Error): ApiError {
   const code = 'code' in cause ? cause.code : undefined
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new ApiError(403, 'ERR_NO_AGENT', `${path} may not be opened by this user`, { cause })
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+    return new ApiError(503, 'ERR_NO_AGENT', `no agent listens on ${path} (${code}): is it running?`, {
+      cause,
+    })
   }
-  const message = `no agent answers on ${path} (${cause.message}): is it running?`
-  return new ApiError(503, 'ERR_NO_AGENT', message, { cause })
+  return new ApiError(504, 'ERR_NO_ANSWER', `the agent on ${path} does not answer: ${cause.message}`, {
+    cause,
+  })
 }

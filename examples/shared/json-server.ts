@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { HearsayError } from '../../src/index.ts'
 import { ApiError } from './api-error.ts'
 import { claimSocket } from './claim-socket.ts'
 
@@ -112,6 +113,7 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 
 function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
+  if (error instanceof HearsayError) return new ApiError(409, error.code, error.message, { cause: error })
   const message = error instanceof Error ? error.message : String(error)
   return new ApiError(500, 'ERR_INTERNAL', message, { cause: error })
 }

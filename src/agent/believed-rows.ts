@@ -3,6 +3,12 @@ import type { Changes, RowRules } from './kernel.ts'
 /** What should be in each slot that is not as desired: a row, or nothing. */
 export type Wishes<Row> = ReadonlyMap<string, Row | undefined>
 
+interface Believed<Row> {
+  readonly row: Row
+  /** The comparison in which it was met last. */
+  metIn: number
+}
+
 /**
  * What the kernel is believed to hold: what the last dump showed, amended by what was applied since. It lets a
  * change be applied without a dump; it proves nothing.
@@ -10,7 +16,8 @@ export type Wishes<Row> = ReadonlyMap<string, Row | undefined>
 export class BelievedRows<Row> {
   readonly #rules: RowRules<Row>
   readonly #tried = new Map<string, Row | undefined>()
-  #rows: Map<string, Row> | undefined
+  #rows: Map<string, Believed<Row>> | undefined
+  #comparisons = 0
 
   constructor(rules: RowRules<Row>) {
     this.#rules = rules
@@ -33,8 +40,8 @@ export class BelievedRows<Row> {
   /** Takes a dump over. Returns how many slots somebody else must have changed. */
   learn(dump: readonly Row[]): number {
     const before = this.#rows
-    const rows = new Map<string, Row>()
-    for (const row of dump) rows.set(this.#rules.slotOf(row), row)
+    const rows = new Map<string, Believed<Row>>()
+    for (const row of dump) rows.set(this.#rules.slotOf(row), { row, metIn: 0 })
     this.#rows = rows
     return before === undefined ? 0 : this.#changedByOthers(before, rows)
   }
@@ -53,7 +60,7 @@ export class BelievedRows<Row> {
   amend(wishes: Wishes<Row>): void {
     for (const [slot, wish] of wishes) {
       if (wish === undefined) this.#rows?.delete(slot)
-      else this.#rows?.set(slot, wish)
+      else this.#rows?.set(slot, { row: wish, metIn: 0 })
     }
   }
 
@@ -64,17 +71,23 @@ export class BelievedRows<Row> {
 
   /** Where the believed rows are not the desired ones. Of two desired rows for one slot the first counts. */
   wishes(desired: readonly Row[]): Wishes<Row> {
-    const rows = this.#rows ?? new Map<string, Row>()
+    const rows = this.#rows ?? new Map<string, Believed<Row>>()
     const wishes = new Map<string, Row | undefined>()
-    const wanted = new Set<string>()
+    const comparison = ++this.#comparisons
+    let met = 0
     for (const row of desired) {
       const slot = this.#rules.slotOf(row)
-      if (wanted.has(slot)) continue
-      wanted.add(slot)
       const present = rows.get(slot)
-      if (present === undefined || !this.#rules.same(present, row)) wishes.set(slot, row)
+      if (present === undefined) {
+        if (!wishes.has(slot)) wishes.set(slot, row)
+      } else if (present.metIn !== comparison) {
+        present.metIn = comparison
+        met++
+        if (!this.#rules.same(present.row, row)) wishes.set(slot, row)
+      }
     }
-    for (const slot of rows.keys()) if (!wanted.has(slot)) wishes.set(slot, undefined)
+    if (met === rows.size) return wishes
+    for (const [slot, { metIn }] of rows) if (metIn !== comparison) wishes.set(slot, undefined)
     return wishes
   }
 
@@ -84,16 +97,19 @@ export class BelievedRows<Row> {
     for (const [slot, wish] of wishes) {
       const present = this.#rows?.get(slot)
       if (wish !== undefined) put.push(wish)
-      else if (present !== undefined) remove.push(present)
+      else if (present !== undefined) remove.push(present.row)
     }
     return { put, remove }
   }
 
-  #changedByOthers(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>): number {
+  #changedByOthers(
+    before: ReadonlyMap<string, Believed<Row>>,
+    after: ReadonlyMap<string, Believed<Row>>,
+  ): number {
     let changed = 0
-    for (const [slot, row] of before) {
+    for (const [slot, { row }] of before) {
       const present = after.get(slot)
-      const isSame = present !== undefined && this.#rules.same(present, row)
+      const isSame = present !== undefined && this.#rules.same(present.row, row)
       if (!isSame && !this.#tried.has(slot)) changed++
     }
     for (const slot of after.keys()) if (!before.has(slot) && !this.#tried.has(slot)) changed++

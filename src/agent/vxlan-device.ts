@@ -71,8 +71,8 @@ export class VxlanDevice {
     const [links, addresses, neighbours] = shown.trim().split('\n')
     return {
       link: JSON.parse(links ?? '')[0],
-      underlay: this.#underlayOf(JSON.parse(addresses ?? '')),
-      neighbours: JSON.parse(neighbours ?? ''),
+      underlay: this.#underlayOf(JSON.parse(addresses || '[]')),
+      neighbours: JSON.parse(neighbours || '[]'),
     }
   }
 

@@ -22,7 +22,7 @@ export interface RotationHost {
   others(): Iterable<KeyHolder>
   /** Whether this node sees enough of the cluster to take steps for it. */
   mayStep(): boolean
-  /** Members that have failed, and without which it may not. */
+  /** Who keeps it from that: members that have failed, or this node itself. */
   missing(): readonly string[]
   /** Tells others which keys this node holds. */
   publish(keys: readonly number[]): void
@@ -162,6 +162,11 @@ export class KeyRotation {
   /** A member is new, lists other keys than before, or has come to another verdict. */
   memberChanged(holder: KeyHolder): void {
     if (this.#ring.hasChoice) this.#ring.sealFor(holder)
+    this.reconsider()
+  }
+
+  /** Whether this node may take steps may have changed. */
+  reconsider(): void {
     if (keyUnderWay(this.#ring.lattice) !== undefined) this.#lookSoon()
   }
 

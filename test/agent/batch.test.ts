@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { toBatches } from '../../src/agent/batch.ts'
+import { toBatches, toRowBatches } from '../../src/agent/batch.ts'
 import type { OverlayRow } from '../../src/agent/overlay-rows.ts'
 import { ip, mac, vtep } from './arbitraries.ts'
 
@@ -37,6 +37,12 @@ describe('batches', () => {
       bridge: [`fdb del ${MAC} dev vx42 self`, `fdb del ${MAC} dev vx42 master`],
       ip: ['neigh del fd42::2 dev vx42'],
     })
+  })
+
+  it('keep IPv4 and IPv6 neighbours apart, since a host may refuse all of the latter', () => {
+    const ofIpv4: OverlayRow = { table: 'neighbour', ip: '10.42.0.2', mac: MAC }
+    const batches = toRowBatches('vx42', { put: [...ROWS, ofIpv4], remove: [] })
+    expect(batches.map(({ rows }) => rows)).toEqual([ROWS.slice(0, 2), [ofIpv4], ROWS.slice(2)])
   })
 
   it('contain one well-formed command a row, or nothing at all, whatever text is in the row', () => {

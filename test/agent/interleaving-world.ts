@@ -259,7 +259,7 @@ class World {
     for (const table of ['stations', 'addresses']) {
       // A watch tells a little later, and some of what it tells is lost: only audits make up for that.
       node.replica.view.watch(table, () => {
-        if (this.#random() % 50 > 0) this.#time.schedule(0, () => reconciler.trigger())
+        if (this.#random() % 10 > 0) this.#time.schedule(0, () => reconciler.trigger())
       })
     }
     host.edges.follow(node.replica)

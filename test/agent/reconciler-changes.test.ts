@@ -99,6 +99,17 @@ describe('as long as it is not known what is wanted', () => {
     expect(scene.dumps).toBe(0)
   })
 
+  it('the rows may become anything, so the kernel is looked at when it is known again', async () => {
+    const scene = new Scene()
+    scene.kernel.reportDrift = () => {}
+    await scene.settle(rows(3))
+    await scene.time.pass(1_000)
+    await scene.want(undefined, 10)
+    scene.kernel.tamper({ remove: rows(3) })
+    await scene.want(rows(3), 40)
+    expect(scene.kernel.rows()).toEqual(rows(3))
+  })
+
   it('and it becomes so while the kernel is dumped, nothing is touched', async () => {
     const scene = new Scene()
     await scene.want([row('a')], 10)

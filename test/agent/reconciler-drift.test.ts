@@ -37,6 +37,20 @@ describe('a report of drift', () => {
     expect(scene.reconciler.settled).toBe(true)
   })
 
+  it('caused by a long change of its own adds none either', async () => {
+    const scene = new Scene()
+    await scene.settle(rows(3))
+    await scene.time.pass(1_000)
+    scene.kernel.applyMs = 500
+    await scene.want(rows(3, 2), 10)
+    scene.kernel.reportDrift()
+    await scene.time.pass(490 + 30)
+    expect(scene.dumps).toBe(0)
+    scene.kernel.reportDrift()
+    await scene.time.pass(2_000)
+    expect(scene.dumps).toBe(1)
+  })
+
   it('during a look is answered by another one, since the dump may have missed the change', async () => {
     const scene = new Scene()
     await scene.settle(rows(3))

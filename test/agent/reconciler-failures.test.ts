@@ -37,6 +37,19 @@ describe('a row that does not take', () => {
     }
   })
 
+  it('is no less stubborn for what else is applied in between', async () => {
+    const scene = new Scene({ retryMinMs: 100, retryMaxMs: 100_000 })
+    scene.kernel.refused.add('bad')
+    scene.kernel.silent = true
+    for (let value = 0; value < 300; value++) await scene.want([row('bad'), row('good', value)], 20)
+    const tries = scene.kernel.applied.filter(({ put }) => put.some(({ slot }) => slot === 'bad'))
+    // After about 0, 100, 300, 700, 1,500 and 3,100 ms, and what it takes to see them fail.
+    expect(tries.length).toBeGreaterThan(3)
+    expect(tries.length).toBeLessThan(7)
+    // Nobody else has changed anything.
+    expect(scene.reconciler.status().tampered).toBe(0)
+  })
+
   it('starts afresh when something else is wanted in its place', async () => {
     const scene = new Scene({ retryMinMs: 1_000, retryMaxMs: 60_000 })
     scene.kernel.refused.add('bad')
@@ -99,6 +112,20 @@ describe('after an error of a batch', () => {
     expect(scene.kernel.applied.at(-1)?.put).toContainEqual(row('r3', 2))
     await scene.time.pass(1_000)
     expect(scene.kernel.rows()).toEqual(expect.arrayContaining(rows(4, 2)))
+  })
+
+  it('nothing is applied before that dump, even if it has to wait for its share of the time', async () => {
+    const scene = new Scene()
+    scene.kernel.dumpMs = 100
+    await scene.settle(rows(3))
+    scene.kernel.gone = true
+    await scene.want(rows(3, 2), 6)
+    scene.kernel.gone = false
+    await scene.want(rows(3, 3), 100)
+    expect(scene.dumps).toBe(0)
+    expect(scene.kernel.applied).toHaveLength(1)
+    await scene.time.pass(1_000)
+    expect(scene.kernel.rows()).toEqual(rows(3, 3))
   })
 })
 

@@ -49,6 +49,10 @@ async function measure(endpoints: number, hasPort: boolean): Promise<Figures> {
     const kernel = new LinuxOverlayKernel(new VxlanDevice(settings, run), run)
     let desired = Array.from({ length: endpoints }, (_, n) => endpointRows(n + 1, VTEP, hasPort)).flat()
 
+    // Heard all along, as in an agent that has run for a while: the first one to listen has missed something.
+    await new Promise<void>((resolve) => {
+      KernelMonitor.of(run).listen({ onEvent: () => {}, onGap: resolve })
+    })
     const settle = async (): Promise<number> => {
       const reconciler = new Reconciler({ kernel, desired: () => desired })
       const began = performance.now()

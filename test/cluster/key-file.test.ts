@@ -124,6 +124,36 @@ it('a file that cannot be written is a warning; the rotation goes on, and it is 
   await until(() => keysIn(readFileSync(file, 'utf8')).join() === hex(next))
 })
 
+it('no key is retired before every node has the next one in its file: a loss of power finds a key that is in use', async () => {
+  await write(hex(KEY))
+  const runtime = new SlowFiles()
+  const node = await start({ name: 'slow', keys: [], keyFile: file, runtime })
+  const other = await start({ name: 'other', keys: [KEY], seeds: [node.self.address] })
+  await until(() => alive(node).length === 2 && alive(other).length === 2)
+  const next = generateKey()
+  await expect(other.rotateKey(next, { timeoutMs: 500 })).rejects.toMatchObject({
+    code: 'ERR_ROTATION_BLOCKED',
+    message: expect.stringContaining('slow'),
+  })
+  expect(runtime.waiting).toBeGreaterThan(0)
+  expect([node, other].map((each) => each.metrics()['keys.held'])).toEqual([2, 2])
+  const rotated = other.rotateKey(next)
+  const writing = setInterval(() => runtime.write(), 5)
+  await rotated
+  await node.close()
+  clearInterval(writing)
+  expect(keysIn(readFileSync(file, 'utf8'))).toContain(hex(next))
+})
+
+it('a file that cannot be written holds no rotation up', async () => {
+  await write(hex(KEY))
+  const node = await start({ name: 'a', keys: [], keyFile: file, runtime: new FailingFiles() })
+  const other = await start({ name: 'b', keys: [KEY], seeds: [node.self.address] })
+  await until(() => alive(node).length === 2 && alive(other).length === 2)
+  await other.rotateKey(generateKey())
+  await until(() => node.metrics()['keys.rotations'] === 1)
+})
+
 it('a file that is missing or holds no key is refused by a sentence that shows nothing of it', async () => {
   const missing = await refusal()
   expect(missing).toMatchObject({ code: 'ERR_KEY_FILE', cause: { code: 'ENOENT' } })
@@ -218,5 +248,29 @@ class FailingFiles extends RuntimeAround {
 
   override setTimer(delayMs: number, callback: () => void): Timer {
     return this.inner.setTimer(delayMs === 30_000 ? 100 : delayMs, callback)
+  }
+}
+
+/** A disk that writes when it is told to. */
+class SlowFiles extends RuntimeAround {
+  readonly #waiting: (() => void)[] = []
+  readonly secretFiles: SecretFiles = {
+    read: (path, mostBytes) => this.inner.secretFiles.read(path, mostBytes),
+    replace: async (path, bytes) => {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      await this.inner.secretFiles.replace(path, bytes)
+    },
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  write(): void {
+    this.#waiting.shift()?.()
+  }
+
+  listen(bind: string, handlers: TransportHandlers): Promise<Transport> {
+    return this.inner.listen(bind, handlers)
   }
 }

@@ -5,10 +5,15 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const PAGE = 'docs/simulator.md'
-const text = readFileSync(PAGE, 'utf8')
+/** Pages with a program that runs as it stands, found by how it begins. */
+const PAGES = [
+  ['docs/simulator.md', 'import { Simulation }'],
+  ['docs/agents.md', 'import { Cluster }'],
+] as const
 
-describe('docs/simulator.md', () => {
+describe.each(PAGES)('%s', (page, beginning) => {
+  const text = readFileSync(page, 'utf8')
+
   it('links to files and headings that are there', () => {
     const anchors = new Set(
       [...text.matchAll(/^## (.*)$/gm)].map(([, title]) =>
@@ -19,27 +24,40 @@ describe('docs/simulator.md', () => {
       ),
     )
     const targets = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target!)
-    expect(targets.length).toBeGreaterThan(10)
+    expect(targets.length).toBeGreaterThan(3)
     for (const target of targets) {
       if (target.startsWith('#')) expect(anchors).toContain(target.slice(1))
-      else expect(existsSync(join(dirname(PAGE), target)), target).toBe(true)
+      else expect(existsSync(join(dirname(page), target)), target).toBe(true)
     }
   })
 
-  it('shows a test in virtual time that runs as it stands', () => {
-    const code = /```ts\n(import \{ Simulation \}.*?)```/s.exec(text)![1]!
+  it('shows a program that runs as it stands, and prints what it says that it prints', () => {
+    const blocks = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
+    const code = blocks.find((block) => block.startsWith(beginning))!
     const directory = mkdtempSync(join(tmpdir(), 'hearsay-docs-'))
     try {
       const file = join(directory, 'shown.mts')
-      const sim = pathToFileURL('sim/index.ts').href
-      writeFileSync(file, code.replace("'hearsay/sim'", `'${sim}'`))
-      const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8' })
+      writeFileSync(
+        file,
+        code.replaceAll(/'hearsay(\/\w+)?'/g, (_, room?: string) => `'${entry(room)}'`),
+      )
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', file], {
+        encoding: 'utf8',
+      })
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      for (const [, printed] of code.matchAll(/^console\.log\(.*\) \/\/ (.*)$/gm)) {
+        expect(stdout).toContain(printed)
+      }
     } finally {
       rmSync(directory, { recursive: true })
     }
   })
 })
+
+/** The source of what is exported as `hearsay`, `hearsay/agent`, `hearsay/sim`. */
+function entry(room = ''): string {
+  return pathToFileURL(room === '/sim' ? 'sim/index.ts' : `src${room}/index.ts`).href
+}
 
 describe('the API reference', () => {
   it('can be made of the sources without an error', () => {

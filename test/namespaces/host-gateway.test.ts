@@ -214,7 +214,7 @@ interface Count {
   readonly lost: number
 }
 
-/** Pings a container every 50 ms until it is told to stop. Where there is no `ping`, one knock after another. */
+/** Pings a container every 5 ms until it is told to stop. Where there is no `ping`, one knock after another. */
 class Pings {
   readonly #done: Promise<Count>
   #stopped = false
@@ -232,7 +232,7 @@ class Pings {
   }
 
   async #ping(from: LabContainer, ip: string): Promise<Count> {
-    const args = ['netns', 'exec', from.namespace, 'ping', '-n', '-i', '0.05', ip]
+    const args = ['netns', 'exec', from.namespace, 'ping', '-n', '-i', '0.005', ip]
     const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'] })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -29,6 +29,7 @@ describe('a pool of subnets', () => {
           expect(pool.has(subnet)).toBe(true)
         }
       }),
+      { numRuns: 30 },
     )
   })
 

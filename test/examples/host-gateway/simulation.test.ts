@@ -6,7 +6,7 @@ import { play, story } from './stories.ts'
 describe('host gateway agents in virtual time', () => {
   it('that start at the same moment have a subnet each soon after, and none ever loses one', async () => {
     // Hardly more subnets than hosts, so that nearly everyone is somebody's rival.
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const fleet = new Fleet(seed, poolOf('10.42.0.0/20', 24))
       await fleet.startAll(hosts(16))
       await fleet.untilWell()
@@ -122,6 +122,6 @@ describe('host gateway agents in virtual time', () => {
   })
 
   it('have a subnet each, and keep it, after any starts, stops, crashes and partitions', async () => {
-    await fc.assert(fc.asyncProperty(story, play), { numRuns: 15, seed: 1 })
+    await fc.assert(fc.asyncProperty(story, play), { numRuns: 10, seed: 1 })
   })
 })

@@ -1,6 +1,9 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { slotOf } from '../../../src/agent/overlay-rows.ts'
-import { Agents, rowsTo } from './agents.ts'
+import { pause } from '../../../examples/shared/waiting.ts'
+import { type OverlayRow, slotOf } from '../../../src/agent/overlay-rows.ts'
+import { ip, mac } from '../../agent/arbitraries.ts'
+import { Agents, type Host, rowsTo, sorted } from './agents.ts'
 
 const IP = '10.42.0.1'
 const IP6 = 'fd42::1'
@@ -154,6 +157,46 @@ describe('the overlay agent', () => {
     await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
   })
 
+  it('agrees with all others, and every kernel with that, after any attaches, detaches and moves', async () => {
+    const hosts = [await agents.start(1), await agents.start(2), await agents.start(3)]
+    for (const { agent } of hosts) await agent.join('blue', VNI)
+    const step = fc.record({
+      host: fc.constantFrom(...hosts),
+      mac,
+      ips: fc.option(fc.uniqueArray(ip, { maxLength: 3 }), { nil: undefined }),
+      pauseMs: fc.constantFrom(0, 0, 0, 5, 30),
+    })
+    const seen = ({ agent }: Host): string[] =>
+      agent
+        .endpoints()
+        .map(({ ip, mac, vtep, owner }) => JSON.stringify({ ip, mac, vtep, owner }))
+        .sort()
+    const expected = ({ agent, vtep }: Host): OverlayRow[] => {
+      const elsewhere = agent.endpoints().filter((each) => each.vtep !== undefined && each.vtep !== vtep)
+      const macs = new Map(elsewhere.map((each) => [each.mac, each.vtep as string]))
+      const ipsOf = (mac: string): string[] =>
+        elsewhere.flatMap((each) => (each.mac === mac && each.ip !== undefined ? [each.ip] : []))
+      return sorted([...macs].flatMap(([mac, vtep]) => rowsTo(vtep, mac, ipsOf(mac))))
+    }
+    for (const steps of fc.sample(fc.array(step, { minLength: 30, maxLength: 60 }), {
+      numRuns: 5,
+      seed: 7,
+    })) {
+      for (const { host, mac, ips, pauseMs } of steps) {
+        if (ips === undefined) await host.agent.detach('blue', mac)
+        else await host.agent.attach('blue', mac, ips)
+        if (pauseMs > 0) await pause(pauseMs)
+      }
+      // The last word on each MAC that is attached anywhere is that of a host where it is.
+      await expect.poll(() => new Set(hosts.map((host) => seen(host).join())).size).toBe(1)
+      for (const { network: _, mac, owner } of hosts[0]?.agent.endpoints() ?? []) {
+        const station = hosts.find(({ name }) => name === owner)?.agent.endpoints()
+        expect(station?.some((each) => each.mac === mac && each.local)).toBe(true)
+      }
+      await expect.poll(() => hosts.map(({ name }) => agents.rows(name))).toEqual(hosts.map(expected))
+    }
+  })
+
   it('goes down: withdraws everything everywhere, removes what it made, leaves, and takes no more', async () => {
     const [h1, h2] = [await agents.start(1), await agents.start(2)]
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
@@ -192,6 +235,32 @@ describe('the overlay agent', () => {
     await agent.join('blue', VNI)
     await expect(agent.join('red', spec)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
     expect(agent.networks().map(({ name }) => name)).toEqual(['blue'])
+  })
+
+  it('goes down as far as it can where the kernel refuses, and says what went wrong', async () => {
+    const [h1, h2] = [await agents.start(1), await agents.start(2)]
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.join('red', { vni: 43 })
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toHaveLength(3)
+    agents.kernel('h1', 'vx43').remove = () => Promise.reject(new Error('device is busy'))
+    const down = h1.agent.down()
+    await expect(down).rejects.toMatchObject({ code: 'ERR_KERNEL', message: 'device is busy' })
+    await expect(h1.agent.ended).rejects.toMatchObject({ code: 'ERR_KERNEL' })
+    await expect.poll(() => agents.rows('h2')).toEqual([])
+    expect(h2.cluster.member('h1')?.status).toBe('left')
+  })
+
+  it('may be told again to part where the kernel refused', async () => {
+    const { agent } = await agents.start(1)
+    await agent.join('blue', VNI)
+    const kernel = agents.kernel('h1')
+    const remove = kernel.remove.bind(kernel)
+    kernel.remove = () => Promise.reject(new Error('device is busy'))
+    await expect(agent.part('blue')).rejects.toMatchObject({ code: 'ERR_KERNEL', message: 'device is busy' })
+    kernel.remove = remove
+    expect(await agent.part('blue')).toEqual({ removed: true })
+    expect(agent.networks()).toEqual([])
   })
 
   it('joins nothing where the device cannot be made, and says why', async () => {

@@ -22,6 +22,8 @@ describe('npm start without root or without iproute2', () => {
     expect(stdout).toMatch(/h3 {2}127\.0\.0\.1:\d+ +failed/)
     expect(stdout).toContain('ip link add name vx42 mtu 1450 type vxlan id 42 local 10.77.0.1 dstport 4789')
     expect(stdout).toContain('bridge fdb replace 02:42:0a:2a:00:03 dev vx42 dst 10.77.0.3 self permanent')
+    expect(stdout).toContain('ip neigh replace fd42::3 lladdr 02:42:0a:2a:00:03 dev vx42 nud permanent')
+    expect(stdout).toContain('bridge fdb replace 02:42:0a:2a:00:02 dev vx42 dst 10.77.0.3 self permanent')
     expect(stdout).toContain('ip neigh del 10.42.0.3 dev vx42')
     expect(stdout).toContain('all have left in good order')
   }, 60_000)

@@ -51,14 +51,13 @@ describeOnKernel('the data path of a network', () => {
   })
 
   it('adopts device and bridge with their rows and ports', async () => {
-    await open(true).kernel.apply({ put: [], remove: [] })
     await open(true).kernel.dump()
     await open(true).kernel.apply({ put: ROWS, remove: [] })
-    await byHand('link add dummy0 type dummy')
-    await byHand('link set dev dummy0 master br42')
+    await byHand('link add v0 type veth peer name v1')
+    await byHand('link set dev v0 master br42')
     expect(sorted(await open(true).kernel.dump())).toEqual(ROWS)
-    expect(await links()).toMatchObject({ dummy0: { master: 'br42' } })
-    await byHand('link del dev dummy0')
+    expect(await links()).toMatchObject({ v0: { master: 'br42' } })
+    await byHand('link del dev v0')
   })
 
   it('puts a bridge right that somebody has removed or taken down', async () => {

@@ -109,6 +109,6 @@ describe('the overlay agent as a program', () => {
   it('says in one line that no agent is there to be asked', async () => {
     const { exit, stderr } = await command('status').ended
     expect(exit).toBe(1)
-    expect(stderr).toMatch(/^overlay-agent: no agent answers on .*is it running\?\n$/)
+    expect(stderr).toMatch(/^overlay-agent: no agent listens on .*is it running\?\n$/)
   })
 })

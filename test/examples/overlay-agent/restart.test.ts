@@ -109,6 +109,22 @@ describe('an overlay agent that is started again', () => {
     expect(back.agent.endpoints()).toMatchObject([{ owner: 'h2', local: true }])
   })
 
+  it('takes back what is attached here anew, even before it meets others', async () => {
+    const h2 = await agents.start(2)
+    const h1 = await restart(1)
+    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
+    await h1.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await h1.agent.stop()
+    await h2.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2')).toEqual([])
+    const restored = { ...parseState(kept()), peers: [] }
+    const back = await agents.start(1, { restored, seeds: ['127.0.0.1:1'] })
+    expect(back.agent.networks()).toMatchObject([{ state: 'waiting', attached: 1 }])
+    await back.agent.attach('blue', MAC, [IP])
+    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+  })
+
   it('remembers other members, so that it finds them without a seed', async () => {
     const h2 = await agents.start(2)
     await restart(1)

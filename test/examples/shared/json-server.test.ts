@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ApiError } from '../../../examples/shared/api-error.ts'
 import { callJson, pathOf } from '../../../examples/shared/json-client.ts'
 import { type JsonRequest, JsonServer } from '../../../examples/shared/json-server.ts'
+import { HearsayError } from '../../../src/index.ts'
 
 describe('JSON on a Unix socket', () => {
   let directory: string
@@ -54,6 +55,12 @@ describe('JSON on a Unix socket', () => {
   it('gives its caller the error that the handler threw: code, status and sentence', async () => {
     await listen(() => Promise.reject(new ApiError(409, 'ERR_CONFLICT', 'taken')))
     await expect(callJson(path, 'GET', '/')).rejects.toEqual(new ApiError(409, 'ERR_CONFLICT', 'taken'))
+  })
+
+  it('gives its caller the errors of Hearsay with their codes', async () => {
+    await listen(() => Promise.reject(new HearsayError('ERR_NAME_CONFLICT', 'lost')))
+    const expected = { status: 409, code: 'ERR_NAME_CONFLICT', message: 'lost' }
+    await expect(callJson(path, 'GET', '/')).rejects.toMatchObject(expected)
   })
 
   it('answers what nobody foresaw with ERR_INTERNAL, and goes on', async () => {
@@ -174,7 +181,7 @@ describe('JSON on a Unix socket', () => {
     const silent = createServer(() => {})
     await new Promise<void>((resolve) => silent.listen(path, resolve))
     await expect(callJson(path, 'GET', '/', { timeoutMs: 50 })).rejects.toMatchObject({
-      code: 'ERR_NO_AGENT',
+      code: 'ERR_NO_ANSWER',
     })
     const signal = AbortSignal.abort(new Error('enough'))
     await expect(callJson(path, 'GET', '/', { signal })).rejects.toThrow('enough')
