@@ -170,7 +170,7 @@ export class Cluster {
         this.#gossip.sendFilled(peer.address, undefined, (writer) =>
           writeOffer(writer, { sourceId: this.#membership.self.id, digests: [digest] }),
         ),
-      offered: (equal, peer) => this.#antiEntropy.offered(equal, peer),
+      offered: (equal, peer, prove) => this.#antiEntropy.offered(equal, peer, prove),
       forgotten: (network) => this.#antiEntropy.forget(network),
       mayRaise: () => this.#membership.mayRaise,
       epochOpened: (epoch) => this.#membership.adoptEpoch(epoch),

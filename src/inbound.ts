@@ -86,9 +86,10 @@ export class Inbound {
   #onOffer({ digests, sourceId }: Offer, session: SessionId | undefined): void {
     const member = this.#membership.members.byId(sourceId)
     if (member === undefined || member.verdict === 'failed') return
-    const consider = (): void => this.#networkState.onOffer(digests, member)
-    if (this.#isProven(sourceId, session)) consider()
-    else this.#membership.prove(member, consider)
+    const prove = this.#isProven(sourceId, session)
+      ? undefined
+      : () => this.#membership.prove(member, () => this.#networkState.onOffer(digests, member))
+    this.#networkState.onOffer(digests, member, prove)
   }
 
   /** False for a message that is ill-formed; what came before it in the packet counts. */

@@ -23,23 +23,32 @@ export interface HostGatewayAgentOptions {
   readonly gateway: string
   readonly host: Host
   readonly routes: Kernel<RouteRow>
-  /** The bridge of the containers, which is to have the first address of the subnet. Default: that is left to others. */
+  /**
+   * The bridge of the containers, which is to have the first address of the subnet. Default: that is left to
+   * others.
+   */
   readonly bridge?: Kernel<BridgeAddress> | undefined
-  /** Whether there are others who know what has happened: nothing is done until one of them is met. Default: no. */
+  /**
+   * Whether there are others who know what has happened: nothing is done until one of them is met. Default:
+   * no.
+   */
   readonly expectsOthers?: boolean
   /** The subnet that this host had before. It is taken again unless somebody else has it. */
   readonly preferred?: string | undefined
   /**
-   * The subnet that containers of this host may use from now on; undefined: none, and those that are there have to be renumbered.
+   * The subnet that containers of this host may use from now on; undefined: none, and those that are there
+   * have to be renumbered.
    */
   readonly onSubnet?: (subnet: string | undefined) => void
   readonly log?: (event: AgentEvent) => void
   /**
-   * How long the table has to be quiet before a subnet is claimed, and a new claim unchallenged before it is used. Default 500 ms.
+   * How long the table has to be quiet before a subnet is claimed, and a new claim unchallenged before it is
+   * used. Default 500 ms.
    */
   readonly quietMs?: number
   /**
-   * How long a host must have failed before its subnet is taken from it, which happens only where no other is left. Default 10 min.
+   * How long a host must have failed before its subnet is taken from it, which happens only where no other is
+   * left. Default 10 min.
    */
   readonly reuseAfterMs?: number
   /** How often to look at the kernel when nothing asks for it. Default 10 s. */
@@ -56,8 +65,9 @@ interface Joined {
 }
 
 /**
- * One host of a routed network: claims a subnet for its containers, and keeps this kernel's routes to the subnets of all others.
- * The kernel is left as it was found until the network has been joined and its state is known.
+ * One host of a routed network: claims a subnet for its containers, and keeps this kernel's routes to the
+ * subnets of all others. The kernel is left as it was found until the network has been joined and its state
+ * is known.
  */
 export class HostGatewayAgent {
   /** Rejects if the cluster fails under the agent, or the network cannot be joined. */
@@ -77,7 +87,9 @@ export class HostGatewayAgent {
   #bridgeAddress: BridgeAddress[] | undefined
   #audit: { cancel(): void } | undefined
 
-  /** Rejects with a `StartError` when this host does not have the address that it is to give to the others. */
+  /**
+   * Rejects with a `StartError` when this host does not have the address that it is to give to the others.
+   */
   static async start(options: HostGatewayAgentOptions): Promise<HostGatewayAgent> {
     const links = await options.host.links()
     if (hasAddress(links, options.gateway)) return new HostGatewayAgent(options, links)

@@ -29,9 +29,10 @@ export type Decision =
   | { readonly type: 'exhausted' }
 
 /**
- * What a host does about its subnet. Stable: a claim that wins is kept, whatever else there is. Safe: a claim that does not win
- * is given up at once, and a subnet to which anybody has a claim is not taken, hosts that failed included, since they may
- * be back. Only where nothing else is left are those taken that were abandoned.
+ * What a host does about its subnet. Stable: a claim that wins is kept, whatever else there is. Safe: a claim
+ * that does not win is given up at once, and a subnet to which anybody has a claim is not taken, hosts that
+ * failed included, since they may be back. Only where nothing else is left are those taken that were
+ * abandoned.
  */
 export function decide(situation: Situation): Decision {
   const { name, pool, own, preferred, calm } = situation

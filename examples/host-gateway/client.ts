@@ -2,8 +2,8 @@ import { callJson } from '../shared/json-client.ts'
 import type { AgentStatus } from './status.ts'
 
 /**
- * Speaks to the host gateway agent of this host. Calls reject with an `ApiError`: with the agent's own code, or with
- * `ERR_NO_AGENT` where none listens.
+ * Speaks to the host gateway agent of this host. Calls reject with an `ApiError`: with the agent's own code,
+ * or with `ERR_NO_AGENT` where none listens.
  */
 export class HostGatewayClient {
   readonly socketPath: string

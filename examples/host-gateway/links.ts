@@ -19,7 +19,10 @@ export type Way =
   | { readonly type: 'router'; readonly via: string }
   | { readonly type: 'none' }
 
-/** The links of this host for one address family, without routes of a protocol number, which are the agent's own. */
+/**
+ * The links of this host for one address family, without routes of a protocol number, which are the agent's
+ * own.
+ */
 export async function readLinks(run: Run, family: 4 | 6, withoutProtocol: number): Promise<Links> {
   const [addresses, routes] = await Promise.all([
     run('ip', [`-${family}`, '-json', 'address', 'show']),
@@ -42,7 +45,10 @@ export function parseAddresses(dump: readonly Fields[]): Links['addresses'] {
   )
 }
 
-/** In the output of `ip -json -N route show table main`. Routes that lead nowhere count: they stop what is longer. */
+/**
+ * In the output of `ip -json -N route show table main`. Routes that lead nowhere count: they stop what is
+ * longer.
+ */
 export function parseRoutes(dump: readonly Fields[], family: 4 | 6, withoutProtocol: number): Route[] {
   return dump.flatMap(({ dst, gateway, via, nexthops, type, protocol }) => {
     const prefix = destination(String(dst), family)

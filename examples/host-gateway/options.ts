@@ -8,7 +8,7 @@ export const USAGE = `Usage: host-gateway COMMAND [options]
 
   run --range PREFIX --gateway IP    the agent of this host
   status                             its subnet, members, routes, and what is wrong
-  down                               the agent leaves and removes everything; also what a dead agent has left behind
+  down                               the agent leaves and removes everything; also what a dead one has left
 
 Options of all commands:
   --socket PATH          where the agent is asked; default: $HEARSAY_SOCKET, or /run/hearsay-host-gateway.sock
@@ -16,9 +16,9 @@ Options of all commands:
   --help                 print this
 
 Options of run:
-  --range PREFIX         what the subnets of all hosts are out of, such as 10.42.0.0/16 or fd42::/48; the same on all hosts
-  --subnet-length N      the length of one host's subnet, the same on all hosts; default 24 (IPv4) or 64 (IPv6)
-  --gateway IP           the address of this host on the segment that all hosts share, where routes to its subnet lead
+  --range PREFIX         what all subnets are out of, such as 10.42.0.0/16 or fd42::/48, the same on all hosts
+  --subnet-length N      length of one host's subnet, the same on all hosts; default 24 (IPv4) or 64 (IPv6)
+  --gateway IP           address of this host on the segment of all hosts; routes to its subnet lead there
   --bridge DEVICE        the bridge of the containers: it is given the first address of the subnet
   --network NAME         hosts that are to reach each other name the same; default host-gateway
   --name NAME            name of this member; default: the host name
@@ -30,7 +30,7 @@ Options of run:
   --state DIR            keep the subnet there, so that it is the same after a restart of all hosts
   --enable-forwarding    switch IP forwarding on; else it is only reported that it is off
   --withdraw-after-ms N  how long the route to a host that failed is kept; default 10000
-  --reuse-after-ms N     where no other is left, take the subnet of a host that failed so long ago; default 600000
+  --reuse-after-ms N     where no other is left, take that of a host that failed long ago; default 600000
   --protocol N           routing protocol number that marks the agent's routes, 5 to 255; default 116
   --audit-ms N           how often to look for routes that somebody else has changed; default 10000
   --stop-on-eof          end when standard input ends, for use under a parent process

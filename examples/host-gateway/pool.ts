@@ -4,7 +4,10 @@ import { contains, formatPrefix, type Prefix, parsePrefix, widthOf } from './pre
 /** A host's subnet has room for a few containers and the address of their bridge. */
 const MIN_HOST_BITS = 2
 
-/** All subnets of one length in a range: what the hosts of a cluster choose from. Subnets are spelled as the kernel does. */
+/**
+ * All subnets of one length in a range: what the hosts of a cluster choose from. Subnets are spelled as the
+ * kernel does.
+ */
 export class SubnetPool {
   readonly range: Prefix
   readonly subnetLength: number
@@ -47,8 +50,8 @@ export class SubnetPool {
   }
 
   /**
-   * Every subnet once, in an order of its own for each host: the first ones of two hosts are rarely the same, and where they are, the
-   * next ones rarely are.
+   * Every subnet once, in an order of its own for each host: the first ones of two hosts are rarely the same,
+   * and where they are, the next ones rarely are.
    */
   *inOrderOf(host: string): Generator<string, void> {
     const hash = createHash('sha256').update(host).digest('hex')

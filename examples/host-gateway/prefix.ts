@@ -56,7 +56,9 @@ function ipv4Bits(text: string): bigint {
   return text.split('.').reduce((bits, part) => (bits << 8n) | BigInt(part), 0n)
 }
 
-/** Undefined where a zone is named, or an IPv4 address embedded: neither belongs into a route between hosts. */
+/**
+ * Undefined where a zone is named, or an IPv4 address embedded: neither belongs into a route between hosts.
+ */
 function ipv6Bits(text: string): bigint | undefined {
   if (text.includes('%') || text.includes('.')) return undefined
   const [head = '', tail] = text.split('::')

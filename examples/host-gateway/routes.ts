@@ -20,8 +20,8 @@ export interface WantedRoutes {
 }
 
 /**
- * The routes that one host's kernel should hold, given the winning claims: `subnet via host` for each subnet of the range that
- * another host has, and for this host's own none. What is refused is refused alone.
+ * The routes that one host's kernel should hold, given the winning claims: `subnet via host` for each subnet
+ * of the range that another host has, and for this host's own none. What is refused is refused alone.
  */
 export function wantedRoutes(
   entries: Iterable<readonly [subnet: string, { readonly value: SubnetClaim; readonly owner: string }]>,

@@ -16,9 +16,9 @@ import type { RunOptions } from './options.ts'
 type Log = (event: AgentEvent) => void
 
 /**
- * One host gateway agent, until the signal aborts or it is told to go down. Either way its subnet is withdrawn, its routes are
- * removed, and it leaves the cluster; going down also forgets the subnet. After a crash the kernel is left as it is, and the next
- * start takes it over.
+ * One host gateway agent, until the signal aborts or it is told to go down. Either way its subnet is
+ * withdrawn, its routes are removed, and it leaves the cluster; going down also forgets the subnet. After a
+ * crash the kernel is left as it is, and the next start takes it over.
  */
 export async function runAgent(options: RunOptions, signal: AbortSignal, log: Log): Promise<void> {
   await serveAgent(options.socket, {

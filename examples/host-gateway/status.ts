@@ -19,7 +19,9 @@ export interface AgentStatus {
   readonly gateway: string
   /** The subnet that containers of this host may use now. */
   readonly subnet: string | undefined
-  /** How it stands with it: held, claimed and not yet safe to use, waiting to choose one, or there is none. */
+  /**
+   * How it stands with it: held, claimed and not yet safe to use, waiting to choose one, or there is none.
+   */
   readonly claim: 'held' | 'claiming' | 'waiting' | 'exhausted'
   /** The routes that this host should have. */
   readonly routes: readonly RouteRow[]

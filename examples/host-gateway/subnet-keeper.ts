@@ -16,7 +16,9 @@ export interface SubnetKeeperOptions {
   readonly quietMs: number
   readonly reuseAfterMs: number
   readonly clock: Pick<Clock, 'now' | 'setTimer'>
-  /** The subnet that this host may use from now on, or that it may use none. Never the same twice in a row. */
+  /**
+   * The subnet that this host may use from now on, or that it may use none. Never the same twice in a row.
+   */
   readonly onSubnet: (subnet: string | undefined) => void
   readonly onProblem: (problem: Problem) => void
 }
@@ -27,9 +29,10 @@ const PATIENCE = 10
 /**
  * Sees to it that this host has one subnet, and that nobody else has the same.
  *
- * Whose a subnet is follows from the claims in the table and nothing else: who is not the winner of its own claim lets go, at once.
- * A new claim waits until the table has been quiet, so that whoever is hit by a healing partition sees all of it first; and it is
- * told to the application once it has stood unchallenged for as long, so that hosts that start together settle it among themselves.
+ * Whose a subnet is follows from the claims in the table and nothing else: who is not the winner of its own
+ * claim lets go, at once. A new claim waits until the table has been quiet, so that whoever is hit by a
+ * healing partition sees all of it first; and it is told to the application once it has stood unchallenged
+ * for as long, so that hosts that start together settle it among themselves.
  */
 export class SubnetKeeper {
   readonly #options: SubnetKeeperOptions

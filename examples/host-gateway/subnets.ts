@@ -8,8 +8,8 @@ export interface SubnetClaim {
 }
 
 /**
- * JSON, checked on the way in: what comes from the network is a canonical unicast address or refused, so that no peer
- * writes into our commands.
+ * JSON, checked on the way in: what comes from the network is a canonical unicast address or refused, so that
+ * no peer writes into our commands.
  */
 export const subnetCodec: Codec<SubnetClaim> = {
   encode: ({ gateway }) => new TextEncoder().encode(JSON.stringify({ gateway })),

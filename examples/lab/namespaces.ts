@@ -57,6 +57,32 @@ export function removeAbandoned(): void {
   for (const id of ids) removePremises(id)
 }
 
+/** What is left of the labs of this process: names of namespaces, directories, processes. */
+export function leftovers(): string[] {
+  const prefix = `hearsay-${process.pid}-${startTimeOf(process.pid)}-`
+  const isOurs = (name: string): boolean => name.startsWith(prefix)
+  const commands = readdirSync('/proc').filter(
+    (name) => /^\d+$/.test(name) && commandOf(name).includes(prefix),
+  )
+  return [
+    ...namespaces()
+      .filter(isOurs)
+      .map((name) => `namespace ${name}`),
+    ...readdirSync(tmpdir())
+      .filter(isOurs)
+      .map((name) => `directory ${name}`),
+    ...commands.map((pid) => `process ${pid}: ${commandOf(pid)}`),
+  ]
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
 /** The names of all network namespaces of this machine, of labs and others. */
 export function namespaces(): string[] {
   try {

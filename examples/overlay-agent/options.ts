@@ -29,6 +29,7 @@ Options of run:
   --insecure          else: run without a key
   --state DIR         keep networks and endpoints there, so that a restart goes on where the last process ended
   --vxlan-port N      UDP port of VXLAN packets, the same on all hosts; default 4789
+  --withdraw-after-ms N  how long rows to the endpoints of a host that failed are kept; default 10000
   --audit-ms N        how often to look for rows that somebody else has changed; default 10000
   --dry-run           print the kernel commands instead of running them
   --stop-on-eof       end when standard input ends, for use under a parent process
@@ -54,6 +55,8 @@ export interface RunOptions {
   readonly insecure: boolean
   readonly vtep: string
   readonly vxlanPort: number
+  /** Long enough for an agent to restart: its endpoints are there all the while. */
+  readonly withdrawAfterMs: number
   readonly socket: string
   readonly stateDirectory: string | undefined
   /** How often to look for rows that somebody else has changed. */
@@ -96,6 +99,7 @@ const OPTIONS = {
   insecure: { type: 'boolean', default: false },
   state: { type: 'string' },
   'vxlan-port': { type: 'string', default: '4789' },
+  'withdraw-after-ms': { type: 'string', default: '10000' },
   'audit-ms': { type: 'string', default: '10000' },
   'dry-run': { type: 'boolean', default: false },
   'stop-on-eof': { type: 'boolean', default: false },
@@ -179,6 +183,10 @@ function runOptions(values: Values, socket: string, env: Environment): RunOption
     '--vtep must be the IP address of this host on the underlay',
   )
   const vxlanPort = need(integer(values['vxlan-port'], 1, 65_535), '--vxlan-port must be a port number')
+  const withdrawAfterMs = need(
+    integer(values['withdraw-after-ms'], 0, 86_400_000),
+    '--withdraw-after-ms must be a number from 0 to 86400000',
+  )
   const auditIntervalMs = need(
     integer(values['audit-ms'], 100, 86_400_000),
     '--audit-ms must be a number from 100 to 86400000',
@@ -198,6 +206,7 @@ function runOptions(values: Values, socket: string, env: Environment): RunOption
     insecure: values.insecure,
     vtep,
     vxlanPort,
+    withdrawAfterMs,
     socket,
     stateDirectory: values.state,
     auditIntervalMs,

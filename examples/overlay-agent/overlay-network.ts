@@ -1,5 +1,5 @@
 import { type OverlayRow, parseIp, parseMac, Reconciler } from '../../src/agent/index.ts'
-import type { Change, Cluster, Network, Table } from '../../src/index.ts'
+import type { Change, Cluster, Network } from '../../src/index.ts'
 import { describeError } from '../shared/describe-error.ts'
 import { aborted, pause } from '../shared/waiting.ts'
 import type { NetworkState } from './agent-state.ts'
@@ -8,10 +8,11 @@ import type { DataPath } from './data-path.ts'
 import { desiredRows, heldRows, type Winners } from './desired-state.ts'
 import type { AgentEvent } from './events.ts'
 import { LocalEndpoints } from './local-endpoints.ts'
+import { OwnClaims } from './own-claims.ts'
 import { type Address, addressCodec, type Station, stationCodec } from './tables.ts'
 import { WinnersOf } from './winners.ts'
 
-const SYNC_POLL_MS = 100
+const SYNC_POLL_MS = 20
 const ADOPT_RETRY_MS = 1_000
 
 export interface OverlayNetworkOptions {
@@ -31,8 +32,8 @@ export interface OverlayNetworkOptions {
 
 interface Joined {
   readonly network: Network
-  readonly stations: Table<Station>
-  readonly addresses: Table<Address>
+  readonly stations: OwnClaims<Station>
+  readonly addresses: OwnClaims<Address>
 }
 
 /**
@@ -206,32 +207,33 @@ export class OverlayNetwork {
       const network = await this.#options.cluster.joinNetwork(this.name, { signal })
       const stations = network.table('stations', stationCodec)
       const addresses = network.table('addresses', addressCodec)
-      this.#joined = { network, stations, addresses }
-      this.#declare(this.#joined)
+      const self = this.#options.cluster.self.name
+      this.#joined = {
+        network,
+        stations: new OwnClaims(stations, self),
+        addresses: new OwnClaims(addresses, self),
+      }
       this.#log({ event: 'joined', network: this.name })
+      for (const mac of this.#attachedEarly) this.#claim(this.#joined, mac, [])
+      this.#attachedEarly.clear()
       const following = [this.#stations.follow(stations, signal), this.#addresses.follow(addresses, signal)]
-      await this.#getReady(network)
+      await this.#getReady(this.#joined)
       await Promise.all(following)
     } catch (error) {
       if (!signal.aborted) this.#problem(error)
     }
   }
 
-  async #getReady(network: Network): Promise<void> {
+  async #getReady({ network, stations, addresses }: Joined): Promise<void> {
     const { signal } = this.#stopping
     const isKnown = (): boolean => network.synced && this.#stations.isComplete && this.#addresses.isComplete
     while (!isKnown() && !signal.aborted) await pause(SYNC_POLL_MS, signal)
-    this.#isReady = !signal.aborted
-    this.#reconciler.trigger()
-  }
-
-  /** What an earlier process of this host has declared keeps its age, so that nothing is taken back from others. */
-  #declare(joined: Joined): void {
+    if (signal.aborted) return
     const station: Station = { vtep: this.#options.vtep }
-    joined.stations.replaceOwn([...this.local.stations()].map((mac) => [mac, station]))
-    joined.addresses.replaceOwn([...this.local.addresses()].map(([ip, mac]) => [ip, { mac }]))
-    for (const mac of this.#attachedEarly) this.#claim(joined, mac, [])
-    this.#attachedEarly.clear()
+    stations.restore([...this.local.stations()].map((mac) => [mac, station]))
+    addresses.restore([...this.local.addresses()].map(([ip, mac]) => [ip, { mac }]))
+    this.#isReady = true
+    this.#reconciler.trigger()
   }
 
   #claim({ stations, addresses }: Joined, mac: string, dropped: readonly string[]): void {
@@ -257,6 +259,7 @@ export class OverlayNetwork {
       this.#log({ event: 'entry-set', network, table, key, value, owner })
     } else if (change.type === 'delete') {
       const { key, previous, reason } = change
+      this.#joined?.[table].freed(key)
       this.#log({ event: 'entry-gone', network, table, key, owner: previous.owner, reason })
     }
     this.#reconciler.trigger()

@@ -37,12 +37,13 @@ async function startAgent(
   signal: AbortSignal,
   log: (event: AgentEvent) => void,
 ): Promise<OverlayAgent> {
-  const { name, bind, keyFile, keys, insecure, vtep, stateDirectory, auditIntervalMs } = options
+  const { name, bind, keyFile, keys, insecure, withdrawAfterMs, vtep, stateDirectory, auditIntervalMs } =
+    options
   const restored =
     stateDirectory === undefined ? undefined : await readState(stateDirectory, STATE_FILE_NAME, parseState)
   const seeds = [...new Set([...options.seeds, ...(restored?.peers ?? [])])]
   const secret = keyFile === undefined ? { keys } : { keyFile }
-  const cluster = await Cluster.start({ name, bind, seeds, insecure, signal, ...secret })
+  const cluster = await Cluster.start({ name, bind, seeds, insecure, withdrawAfterMs, signal, ...secret })
   followMembers(cluster, log)
   cluster.on('warning', ({ message }) => log({ event: 'problem', message }))
   const underlay = { vtep, port: options.vxlanPort }

@@ -145,6 +145,7 @@ function tidied(dump: string): string[] {
 }
 
 function argsOf({ name, vtep }: StageHost, seed: string | undefined, stateDirectory: string): string[] {
-  const args = ['--name', name, '--vtep', vtep, '--state', stateDirectory]
+  // The audience is not to wait for what real hosts grant an agent that restarts.
+  const args = ['--name', name, '--vtep', vtep, '--state', stateDirectory, '--withdraw-after-ms', '0']
   return seed === undefined ? args : [...args, '--seed', seed]
 }

@@ -1,6 +1,8 @@
 import type { Cluster, MemberSnapshot } from '../../src/index.ts'
 
-/** Resolves once another member is alive: somebody who knows what has happened while this node was not there. */
+/**
+ * Resolves once another member is alive: somebody who knows what has happened while this node was not there.
+ */
 export function metOthers(cluster: Cluster): Promise<void> {
   return new Promise((resolve) => {
     const isOther = ({ name, status }: MemberSnapshot): boolean =>

@@ -139,6 +139,8 @@ export class VxlanDevice {
     } catch (error) {
       throw (await this.#collision(error)) ?? error
     }
+    // It needs no address of its own, nor does a kernel without IPv6 give it one.
+    await this.#run('ip', ['link', 'set', 'dev', this.name, 'addrgenmode', 'none']).catch(() => {})
   }
 
   /** In which other device's way ours is, if that is why the kernel refused it. */

@@ -61,13 +61,12 @@ export function overlayMtu(underlayMtu: number, vtep: string): number {
   return underlayMtu - (isIpv6(vtep) ? IPV6_OVERHEAD : IPV4_OVERHEAD)
 }
 
-/** Lines for `ip -batch -` that make the device. It has no address of its own, so it has nothing to say. */
+/** Lines for `ip -batch -` that make the device. */
 export function creationBatch({ name, vni, vtep, port }: VxlanOptions, underlayMtu: number): string[] {
   const mtu = overlayMtu(underlayMtu, vtep)
   return [
     `link add name ${name} mtu ${mtu} type vxlan id ${vni} local ${vtep} dstport ${port} nolearning proxy`,
     `link set dev ${name} alias "${MARK}"`,
-    `link set dev ${name} addrgenmode none`,
   ]
 }
 

@@ -51,6 +51,8 @@ const EARLY_ROUNDS = 3
 /** Sessions begun because of offers: so many a second on average, and at once. */
 const FETCHES_PER_SECOND = 4
 const FETCHES_BURST = 8
+/** Peers are asked for proof of an offer as often, but not so many at once, since one of them will do. */
+const PROOFS_BURST = 2
 
 export interface SyncHandle {
   /** How many frames of the other side have come. */
@@ -70,6 +72,7 @@ export class AntiEntropy {
   readonly #mismatches = new Map<string, { count: number; notBefore: number }>()
   readonly #offers: Offers
   readonly #fetches = new TokenBucket(FETCHES_PER_SECOND, FETCHES_BURST)
+  readonly #proofs = new TokenBucket(FETCHES_PER_SECOND, PROOFS_BURST)
   #timer: Timer | undefined
   #roundTimer: Timer | undefined
   #rounds = 0
@@ -185,10 +188,13 @@ export class AntiEntropy {
     return this.#offers.has(domain)
   }
 
-  /** A peer offers its state of a domain: fetched if it differs, one at a time. */
-  offered(equal: boolean, peer: Peer): void {
-    if (equal || this.#stopped || this.#healing || !this.#fetches.take(this.#runtime.now())) return
-    this.#heal(peer)
+  /** A peer offers its state of a domain: fetched if it differs, one at a time. With `prove` it may be an old offer, as in `compare`. */
+  offered(equal: boolean, peer: Peer, prove?: () => void): void {
+    if (equal || this.#stopped || this.#healing) return
+    const budget = prove === undefined ? this.#fetches : this.#proofs
+    if (!budget.take(this.#runtime.now())) return
+    if (prove === undefined) this.#heal(peer)
+    else prove()
   }
 
   /** Forgets what was noted about a domain that this node no longer has. */

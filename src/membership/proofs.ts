@@ -44,6 +44,7 @@ export class Proofs {
       },
     })
     const timeout = this.#runtime.setTimer(this.#options.probeTimeoutMs, end)
-    this.#dialogue.ping(member, ping)
+    // No more than the question: what is to be said has its own ways.
+    this.#dialogue.pingAddress(member.address, member.id, member.record.epoch.nonce, ping.token)
   }
 }

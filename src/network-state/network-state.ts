@@ -50,7 +50,7 @@ export interface NetworkStateHost {
   /** Tells a peer what state of a network this node has. */
   tell(peer: Peer, digest: ProbeDigest): void
   /** A peer has told its state of a network. */
-  offered(equal: boolean, peer: Peer): void
+  offered(equal: boolean, peer: Peer, prove?: () => void): void
   /** This node no longer has a network. */
   forgotten(network: string): void
   /** Whether this node may open epochs above what others know under its name: not while that may be a twin that lives. */
@@ -234,10 +234,10 @@ export class NetworkState {
       this.#host.tell(peer, digestOf(replica))
   }
 
-  onOffer(digests: readonly ProbeDigest[], peer: Peer): void {
+  onOffer(digests: readonly ProbeDigest[], peer: Peer, prove?: () => void): void {
     for (const { network, digest } of digests) {
       const replica = this.#byId.get(network)
-      if (replica?.mayHear(peer)) this.#host.offered(replica.agrees(digest, peer), peer)
+      if (replica?.mayHear(peer)) this.#host.offered(replica.agrees(digest, peer), peer, prove)
     }
   }
 

@@ -6,6 +6,8 @@ import { CommandError, iproute2 } from '../../src/agent/node-commands.ts'
 import { RefusedRowsError } from '../../src/agent/refused-rows.ts'
 import { HearsayError } from '../../src/errors.ts'
 
+const PATIENT = { timeout: 10_000 }
+
 describe.skipIf(process.platform === 'win32')('commands', () => {
   const run = iproute2()
   const path = process.env.PATH
@@ -83,17 +85,17 @@ describe.skipIf(process.platform === 'win32')('commands', () => {
   it('that are followed tell each line, complaints apart, and that they have ended', async () => {
     const { lines, ended } = follow('echo one; echo two; echo three >&2')
     await ended
-    await expect.poll(() => [...lines].sort()).toEqual(['! three', 'one', 'two'])
+    await expect.poll(() => [...lines].sort(), PATIENT).toEqual(['! three', 'one', 'two'])
   })
 
   it('that are followed tell nothing more once told to end, and do end', async () => {
     const { lines, stop, ended } = follow(`echo $$; exec sleep 60`)
-    await expect.poll(() => lines).toHaveLength(1)
+    await expect.poll(() => lines, PATIENT).toHaveLength(1)
     const pid = Number(lines[0])
     expect(() => process.kill(pid, 0)).not.toThrow()
     stop()
     stop()
-    await expect.poll(() => isRunning(pid)).toBe(false)
+    await expect.poll(() => isRunning(pid), PATIENT).toBe(false)
     expect(await Promise.race([ended.then(() => 'told'), 'silent'])).toBe('silent')
   })
 

@@ -99,20 +99,22 @@ describeOnKernel('npm start as root', () => {
     expect(processes.filter(isRunning)).toEqual([])
   }, 60_000)
 
-  it.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)(
-    'leaves nothing behind when stopped by %s',
-    async (signal, code) => {
-      const processes = await withAgents()
-      demo.kill(signal)
-      expect(await demo.ended).toBe(code)
-      expect(demo.namespaces()).toEqual([])
-      await expect.poll(() => processes.filter(isRunning)).toEqual([])
-    },
-    60_000,
-  )
+  it('leaves nothing behind when stopped by SIGINT', async () => {
+    const processes = await withAgents()
+    demo.kill('SIGINT')
+    expect(await demo.ended).toBe(130)
+    expect(demo.namespaces()).toEqual([])
+    await expect.poll(() => processes.filter(isRunning)).toEqual([])
+  }, 60_000)
+
+  it('leaves nothing behind when stopped by SIGTERM while it is still building', async () => {
+    demo = new Demo()
+    await demo.untilPrinted('built:')
+    expect(demo.namespaces()).toHaveLength(7)
+    demo.kill('SIGTERM')
+    expect(await demo.ended).toBe(143)
+    expect(demo.namespaces()).toEqual([])
+  }, 60_000)
 
   it('says what went wrong and leaves nothing behind when it fails', async () => {
     const processes = await withAgents()

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, expect, it } from 'vitest'
 import { Lab, type LabContainer, type LabHost, type LabOptions } from '../../examples/lab/lab.ts'
-import { namespaces, runBatches } from '../../examples/lab/namespaces.ts'
+import { leftovers, namespaces, runBatches } from '../../examples/lab/namespaces.ts'
 import { reach } from '../../examples/lab/reach.ts'
 import { describeOnKernel } from './requirements.ts'
 
@@ -72,8 +72,9 @@ describeOnKernel('the lab', () => {
   it.each(['ipv4', 'ipv6'] as const)(
     'connects containers over %s by the rows of its hosts alone, with IPv4 and IPv6',
     async (underlay) => {
-      const [lab, h1, h2] = build(2, { underlay }) as [Lab, LabHost, LabHost]
-      expect(await isCutOff(h1.container, h2.container.ip)).toBe(true)
+      const [lab, h1, h2] = build(2, { underlay, containers: 2 }) as [Lab, LabHost, LabHost]
+      const [, alone] = h1.containers as [LabContainer, LabContainer]
+      expect(await isCutOff(alone, h2.container.ip)).toBe(true)
       connect(lab)
       for (const ip of h2.container.ips) expect(await isReached(h1.container, ip)).toBe(true)
       for (const ip of h1.container.ips) expect(await isReached(h2.container, ip)).toBe(true)
@@ -181,6 +182,7 @@ describeOnKernel('the lab', () => {
     await expect.poll(processes).toContain(String(inside.pid))
     for (const name of names) expect(namespaces()).toContain(name)
     expect(existsSync(h1.directory)).toBe(true)
+    expect(leftovers()).toContain(`namespace ${h1.namespace}`)
     lab.partition([h1])
     expect(outside()).toBe(before)
     lab.remove()
@@ -188,6 +190,7 @@ describeOnKernel('the lab', () => {
     expect(await ended).toBe('SIGKILL')
     for (const name of names) expect(namespaces()).not.toContain(name)
     expect(existsSync(lab.directory)).toBe(false)
+    await expect.poll(leftovers).toEqual([])
   })
 
   it('is removed in whatever way its process ends: done, throwing, rejecting, exiting, killed', async () => {

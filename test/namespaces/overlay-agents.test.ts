@@ -40,7 +40,8 @@ describeOnKernel('overlay agents on the real kernel', () => {
     JSON.parse(await byHand(host, `ip -json link show dev ${DEVICE}`))[0].ifindex
 
   beforeAll(async () => {
-    playground = await OverlayPlayground.up(3)
+    // Longer than an agent takes to restart on a busy machine.
+    playground = await OverlayPlayground.up(3, { agentOptions: ['--withdraw-after-ms', '4000'] })
     ;[h1, h2, h3] = playground.lab.hosts as [LabHost, LabHost, LabHost]
     ;[c1, c2, c3] = playground.lab.containers as [LabContainer, LabContainer, LabContainer]
   }, 90_000)

@@ -52,7 +52,8 @@ export async function* soak(seed: number, from: number, count: number): AsyncGen
     const playground = await OverlayPlayground.up(hostCount, {
       underlay,
       containers: CONTAINERS_OF_A_HOST,
-      agentOptions: ['--audit-ms', '2000'],
+      // With and without a time in which an agent that restarts is not missed.
+      agentOptions: ['--audit-ms', '2000', '--withdraw-after-ms', era % 4 < 2 ? '0' : '1500'],
     })
     try {
       let model = firstModel(playground)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { missingForLab } from '../../examples/lab/lab.ts'
+import { leftovers } from '../../examples/lab/namespaces.ts'
 import { type Outcome, soak } from './kernel-soak.ts'
 import { told } from './schedule.ts'
 
@@ -44,7 +45,11 @@ async function main(): Promise<number> {
       `${total(({ pings }) => pings)} pings in ${seconds} s; wrong in the end: ${wrong}; ` +
       `settled after p50 ${quantile(settled, 0.5)} ms, p99 ${quantile(settled, 0.99)} ms, most ${quantile(settled, 1)} ms`,
   )
-  return wrong === 0 ? 0 : 1
+  // The last janitors are still about to find out that there is nothing to do.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const left = leftovers()
+  console.log([`left behind: ${left.length}`, ...left].join('\n    '))
+  return wrong === 0 && left.length === 0 ? 0 : 1
 }
 
 function summary({ schedule, hosts, underlay, steps, settledMs, pings, relapses, faults }: Outcome): string {

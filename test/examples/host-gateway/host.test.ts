@@ -6,7 +6,10 @@ import type { Run } from '../../../src/agent/index.ts'
 
 const RANGE = parsePrefix('10.42.0.0/16') as Prefix
 
-/** Prints what it is told to, by the first words of the command that it contains, and remembers what it was given. */
+/**
+ * Prints what it is told to, by the first words of the command that it contains, and remembers what it was
+ * given.
+ */
 class Tool {
   readonly given: string[] = []
   readonly #answers: Readonly<Record<string, unknown>>

@@ -121,6 +121,28 @@ describe('host gateway agents in virtual time', () => {
     expect(losses(fleet)).toBe(1)
   })
 
+  it('that lose their subnets when a partition heals oust nobody else', async () => {
+    const fleet = new Fleet(11, poolOf('10.42.0.0/20', 24))
+    const [left, right] = [
+      ['h1', 'h2', 'h5', 'h6', 'h7', 'h8'],
+      ['h3', 'h4', 'h9', 'h10', 'h11', 'h12'],
+    ] as const
+    await fleet.startAll(hosts(4))
+    await fleet.untilWell()
+    const heal = fleet.partition(left, right)
+    const free = [...fleet.pool.inOrderOf('any')].filter((one) =>
+      fleet.running.every(({ subnet }) => subnet !== one),
+    )
+    for (const side of [left, right]) {
+      for (const [index, name] of side.slice(2).entries()) fleet.machine(name).remembered = free[index]
+      await fleet.startAll(side.slice(2))
+    }
+    await fleet.sim.until(() => fleet.running.every(({ subnet }) => subnet !== undefined), 30_000)
+    heal()
+    await fleet.untilWell()
+    expect(losses(fleet)).toBe(4)
+  })
+
   it('have a subnet each, and keep it, after any starts, stops, crashes and partitions', async () => {
     await fc.assert(fc.asyncProperty(story, play), { numRuns: 10, seed: 1 })
   })

@@ -41,8 +41,8 @@ export const story: fc.Arbitrary<Story> = fc.record({
 })
 
 /**
- * Plays it, lets quiet return, and sees that everyone has a subnet of their own and the routes to all others, that nobody lost
- * one without a rival who had claimed it out of sight, and that it stays so.
+ * Plays it, lets quiet return, and sees that everyone has a subnet of their own and the routes to all others,
+ * that nobody lost one without a rival who had claimed it out of sight, and that it stays so.
  */
 export async function play({ seed, first, steps }: Story): Promise<void> {
   const fleet = new Fleet(seed, poolOf('10.42.0.0/20', 24))

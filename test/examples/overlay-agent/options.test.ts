@@ -16,6 +16,7 @@ describe('the command line of the overlay agent', () => {
         insecure: false,
         vtep: '10.77.0.1',
         vxlanPort: 4789,
+        withdrawAfterMs: 10_000,
         socket: '/run/hearsay-overlay.sock',
         stateDirectory: undefined,
         auditIntervalMs: 10_000,

@@ -109,20 +109,52 @@ describe('an overlay agent that is started again', () => {
     expect(back.agent.endpoints()).toMatchObject([{ owner: 'h2', local: true }])
   })
 
-  it('takes back what is attached here anew, even before it meets others', async () => {
-    const h2 = await agents.start(2)
-    const h1 = await restart(1)
-    for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
-    await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
-    await h1.agent.stop()
-    await h2.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toEqual([])
-    const restored = { ...parseState(kept()), peers: [] }
-    const back = await agents.start(1, { restored, seeds: ['127.0.0.1:1'] })
-    expect(back.agent.networks()).toMatchObject([{ state: 'waiting', attached: 1 }])
-    await back.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+  describe('when nobody can be asked at first, though its endpoint was attached elsewhere meanwhile', () => {
+    /** h1 is back, and has not met anybody; MAC and IP are at h2. */
+    const scene = async (): Promise<{ h1: Host; h2: Host }> => {
+      const h2 = await agents.start(2)
+      const before = await restart(1)
+      for (const { agent } of [before, h2]) await agent.join('blue', VNI)
+      await before.agent.attach('blue', MAC, [IP])
+      await expect.poll(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
+      await before.agent.stop()
+      await h2.agent.attach('blue', MAC, [IP])
+      await expect.poll(() => agents.rows('h2')).toEqual([])
+      const restored = { ...parseState(kept()), peers: [] }
+      const h1 = await agents.start(1, { restored, seeds: ['127.0.0.1:1'] })
+      expect(h1.agent.networks()).toMatchObject([{ state: 'waiting', attached: 1 }])
+      return { h1, h2 }
+    }
+    const isReady = ({ agent }: Host): Promise<void> =>
+      expect.poll(() => agent.networks(), PATIENCE).toMatchObject([{ state: 'ready' }])
+
+    it('takes nothing back, until the other one lets go', async () => {
+      const { h1, h2 } = await scene()
+      await isReady(h1)
+      await expect.poll(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+      expect(agents.rows('h2')).toEqual([])
+      await h2.agent.detach('blue', MAC)
+      await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+      await expect.poll(() => agents.rows('h1')).toEqual([])
+    })
+
+    it('does not take up what was detached here before the other one lets go', async () => {
+      const { h1, h2 } = await scene()
+      await isReady(h1)
+      await h1.agent.detach('blue', MAC)
+      await h2.agent.detach('blue', MAC)
+      await expect.poll(() => h1.agent.endpoints()).toEqual([])
+      await h1.agent.attach('blue', OTHER_MAC, [])
+      await expect.poll(() => agents.rows('h2')).not.toEqual([])
+      expect(agents.rows('h2')).toEqual(rowsTo(h1.vtep, OTHER_MAC, []))
+    })
+
+    it('has what is attached here anew before it meets them', async () => {
+      const { h1 } = await scene()
+      await h1.agent.attach('blue', MAC, [IP])
+      await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+      expect(h1.agent.endpoints()).toMatchObject([{ owner: 'h1' }])
+    })
   })
 
   it('remembers other members, so that it finds them without a seed', async () => {
