@@ -1,22 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
+import { reachTool } from '../examples/lab/reach.ts'
 
-/** Where traffic comes from and goes to: a container of a lab. */
-interface Place {
+/** A container of a lab. */
+interface Source {
   readonly namespace: string
+}
+
+interface Target extends Source {
   readonly ip: string
 }
 
-/** Pings at a steady pace from one container to another, until told to stop. */
+/**
+ * Pings at a steady pace from one container to another, until told to stop. Where there is no `ping` it knocks at a TCP
+ * port, and what is answered at a later attempt only counts as lost.
+ */
 export class Pings {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   /** When each answer came, in s, by its number in the sequence. */
   readonly #answers = new Map<number, number>()
 
-  constructor(from: Place, ip: string, intervalMs = 10) {
-    const ping = ['ping', '-n', '-D', '-i', String(intervalMs / 1000), ip]
+  constructor(from: Source, ip: string, intervalMs = 10) {
+    const ping =
+      reachTool() === 'ping'
+        ? ['ping', '-n', '-D', '-i', String(intervalMs / 1000), ip]
+        : [process.execPath, '-e', KNOCK, ip, String(intervalMs)]
     this.#child = spawn('ip', ['netns', 'exec', from.namespace, ...ping], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
@@ -52,8 +62,8 @@ export class Pings {
  * digests of what was sent and of what arrived.
  */
 export async function transfer(
-  from: Place,
-  to: Place,
+  from: Source,
+  to: Target,
   { chunks = 64, pauseMs = 0, port = 7000 }: { chunks?: number; pauseMs?: number; port?: number } = {},
 ): Promise<{ sent: string; arrived: string }> {
   const receiver = inNamespace(to, RECEIVE, [to.ip, String(port)])
@@ -78,7 +88,7 @@ interface Script {
   readonly output: Promise<string>
 }
 
-function inNamespace({ namespace }: Place, script: string, args: readonly string[]): Script {
+function inNamespace({ namespace }: Source, script: string, args: readonly string[]): Script {
   const command = ['netns', 'exec', namespace, process.execPath, '-e', script, ...args]
   const child = spawn('ip', command, { stdio: ['pipe', 'pipe', 'pipe'] })
   child.stdin.on('error', () => {})
@@ -101,6 +111,21 @@ function inNamespace({ namespace }: Place, script: string, args: readonly string
     output,
   }
 }
+
+/** In time is what is answered before the second attempt of TCP, a second later. */
+const KNOCK = `
+  const [ip, intervalMs] = process.argv.slice(1)
+  let number = 0
+  setInterval(() => {
+    const mine = ++number
+    const startedAt = Date.now()
+    const socket = require('node:net').connect(9, ip)
+    socket.on('error', ({ code }) => {
+      if (code === 'ECONNREFUSED' && Date.now() - startedAt < 1_000) {
+        console.log('[' + Date.now() / 1000 + '] 0 bytes by TCP: icmp_seq=' + mine)
+      }
+    })
+  }, Number(intervalMs))`
 
 const RECEIVE = `
   const [ip, port] = process.argv.slice(1)

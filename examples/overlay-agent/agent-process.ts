@@ -86,7 +86,9 @@ export class AgentProcess {
     await this.#exited
   }
 
-  /** Has it withdraw and remove everything, and resolves once it has ended. Rejects if it does not end well. */
+  /**
+   * Has it withdraw and remove everything, and resolves once it has ended. Rejects if it does not end well.
+   */
   async down(): Promise<void> {
     this.#isEnding = true
     await this.client.down()

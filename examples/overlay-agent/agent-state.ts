@@ -1,4 +1,5 @@
 import { parseDevice, parseIp, parseMac } from '../../src/agent/index.ts'
+import { isVni } from './tables.ts'
 
 /** What an overlay agent has to know after a crash. */
 export interface AgentState {
@@ -48,10 +49,6 @@ function parseNetwork(value: unknown): NetworkState {
       }
     }),
   }
-}
-
-export function isVni(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 0xff_ffff
 }
 
 /** At most 63 bytes, and nothing that a terminal would not print. */

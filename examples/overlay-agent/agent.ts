@@ -36,7 +36,10 @@ export interface OverlayAgentOptions {
   readonly auditIntervalMs?: number
 }
 
-/** One host's agent: all networks that the host takes part in, and the endpoints on it. Names and addresses that it is given are canonical. */
+/**
+ * One host's agent: all networks that the host takes part in, and the endpoints on it. Names and addresses
+ * that it is given are canonical.
+ */
 export class OverlayAgent {
   readonly #options: OverlayAgentOptions
   readonly #networks = new Map<string, OverlayNetwork>()
@@ -46,7 +49,10 @@ export class OverlayAgent {
   #turn: Promise<unknown> = Promise.resolve()
   #ended: Promise<void> | undefined
   #settleEnded: (ending: Promise<void>) => void = () => {}
-  /** Resolves once it has stopped or gone down; rejects if that went wrong, or if the cluster failed under it. */
+  /**
+   * Resolves once it has stopped or gone down; rejects if that went wrong, or if the cluster failed under
+   * it.
+   */
   readonly ended: Promise<void>
 
   constructor(options: OverlayAgentOptions) {
@@ -293,6 +299,6 @@ function settingsOf({ vni, device, bridge }: OverlayNetwork): string {
 }
 
 /**
- * Resolves once another member is known to live. An agent that reaches none of those it was told of knows nothing of the
- * networks, which is no reason to tear down what an earlier process left in the kernel.
+ * Resolves once another member is known to live. An agent that reaches none of those it was told of knows
+ * nothing of the networks, which is no reason to tear down what an earlier process left in the kernel.
  */

@@ -26,7 +26,9 @@ export interface NetworkSpec {
 }
 
 export interface EndpointSpec {
-  /** All addresses of the endpoint, IPv4 or IPv6; those of an earlier call that are not named are withdrawn. */
+  /**
+   * All addresses of the endpoint, IPv4 or IPv6; those of an earlier call that are not named are withdrawn.
+   */
   readonly ips: readonly string[]
 }
 
@@ -55,12 +57,14 @@ export interface NetworkInfo {
   /** What the interface of an endpoint must be set to; missing until the device has been made. */
   readonly mtu?: number | undefined
   /**
-   * `waiting`: no other member has been met yet, though some are expected. `joining`: its state is being taken over. `ready`: the
-   * kernel follows it. Until then rows of an earlier process stay as they are.
+   * `waiting`: no other member has been met yet, though some are expected. `joining`: its state is being
+   * taken over. `ready`: the kernel follows it. Until then rows of an earlier process stay as they are.
    */
   readonly state: 'waiting' | 'joining' | 'ready'
   /** Names of the members that take part. */
   readonly participants: readonly string[]
+  /** Those of them that use another VNI: nothing gets through between them and this host. */
+  readonly strangers: readonly string[]
   /** How many endpoints this agent sees, and how many of them are attached here. */
   readonly endpoints: number
   readonly attached: number

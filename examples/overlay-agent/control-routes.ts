@@ -2,8 +2,9 @@ import { parseDevice, parseIp, parseMac } from '../../src/agent/index.ts'
 import { ApiError } from '../shared/api-error.ts'
 import type { JsonHandler, JsonRequest } from '../shared/json-server.ts'
 import type { OverlayAgent } from './agent.ts'
-import { isVni, parseNetworkName } from './agent-state.ts'
+import { parseNetworkName } from './agent-state.ts'
 import type { EndpointSpec, NetworkSpec } from './control-api.ts'
+import { isVni } from './tables.ts'
 
 const MAX_IPS = 32
 

@@ -13,12 +13,13 @@ export interface Viewpoint {
 }
 
 /**
- * The rows that one host's kernel should hold: for each station elsewhere an FDB row and one of the bridge, for each
- * address of such a station a neighbour row. Each table is decided by its winners and by nothing else.
+ * The rows that one host's kernel should hold: for each station elsewhere an FDB row and one of the bridge,
+ * for each address of such a station a neighbour row. Each table is decided by its winners and by nothing
+ * else.
  *
- * Left out are its own stations, which the bridge knows, and VTEPs that this host's device cannot send to: its own, and
- * those of the other address family. An address of a station that is
- * left out, or that nobody claims, gets no row: to answer for it would send frames nowhere.
+ * Left out are its own stations, which the bridge knows, and VTEPs that this host's device cannot send to:
+ * its own, and those of the other address family. An address of a station that is left out, or that nobody
+ * claims, gets no row: to answer for it would send frames nowhere.
  */
 export function desiredRows(
   stations: Winners<Station>,
@@ -46,8 +47,9 @@ export interface Here {
 }
 
 /**
- * What should be there while others are still to be heard: what is known, and of the rows that an earlier process left
- * behind those that nothing known contradicts. So a restart in the middle of an outage tears nothing down.
+ * What should be there while others are still to be heard: what is known, and of the rows that an earlier
+ * process left behind those that nothing known contradicts. So a restart in the middle of an outage tears
+ * nothing down.
  */
 export function heldRows(
   wanted: readonly OverlayRow[],

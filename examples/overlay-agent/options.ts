@@ -7,12 +7,12 @@ export const USAGE = `Usage: overlay-agent COMMAND [options]
 
   run --vtep IP                  the agent of this host
   join NETWORK --vni N           takes part in a network
-  part NETWORK                   withdraws all endpoints of this host from it, and removes what was made for it
+  part NETWORK                   withdraws this host's endpoints, and removes what was made for it
   attach NETWORK MAC [IP]...     an endpoint is on this host now, with these addresses and no others
   detach NETWORK MAC             it no longer is
   list [NETWORK]                 all endpoints, as this host sees them
   status                         members, networks and the state of the kernel
-  down                           the agent leaves and removes everything; also what a dead agent has left behind
+  down                           the agent leaves and removes everything; or what a dead one has left
 
 Options of all commands:
   --socket PATH       where the agent is asked; default: $HEARSAY_SOCKET, or /run/hearsay-overlay.sock
@@ -27,7 +27,7 @@ Options of run:
   --key-file FILE     file with the cluster key, as "hearsay keygen --out FILE" makes it
   --key-env VARIABLE  else: environment variable with the key, base64 or hex; default HEARSAY_KEY
   --insecure          else: run without a key
-  --state DIR         keep networks and endpoints there, so that a restart goes on where the last process ended
+  --state DIR         keep networks and endpoints there, for the next start to go on with
   --vxlan-port N      UDP port of VXLAN packets, the same on all hosts; default 4789
   --withdraw-after-ms N  how long rows to the endpoints of a host that failed are kept; default 10000
   --audit-ms N        how often to look for rows that somebody else has changed; default 10000

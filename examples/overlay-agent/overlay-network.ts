@@ -1,5 +1,5 @@
 import { type OverlayRow, parseIp, parseMac, Reconciler } from '../../src/agent/index.ts'
-import type { Change, Cluster, Network } from '../../src/index.ts'
+import type { Change, Cluster, Network, Table } from '../../src/index.ts'
 import { describeError } from '../shared/describe-error.ts'
 import { aborted, pause } from '../shared/waiting.ts'
 import type { NetworkState } from './agent-state.ts'
@@ -9,7 +9,15 @@ import { desiredRows, heldRows, type Winners } from './desired-state.ts'
 import type { AgentEvent } from './events.ts'
 import { LocalEndpoints } from './local-endpoints.ts'
 import { OwnClaims } from './own-claims.ts'
-import { type Address, addressCodec, type Station, stationCodec } from './tables.ts'
+import {
+  type Address,
+  addressCodec,
+  SETTINGS,
+  type Settings,
+  type Station,
+  settingsCodec,
+  stationCodec,
+} from './tables.ts'
 import { WinnersOf } from './winners.ts'
 
 const SYNC_POLL_MS = 20
@@ -34,11 +42,13 @@ interface Joined {
   readonly network: Network
   readonly stations: OwnClaims<Station>
   readonly addresses: OwnClaims<Address>
+  readonly settings: Table<Settings>
 }
 
 /**
- * One network on one host: tells the others which endpoints are here, and keeps the kernel able to reach theirs. Rows
- * that an earlier process left stay until the network's state is known, but for those that its own endpoints contradict.
+ * One network on one host: tells the others which endpoints are here, and keeps the kernel able to reach
+ * theirs. Rows that an earlier process left stay until the network's state is known, but for those that its
+ * own endpoints contradict.
  */
 export class OverlayNetwork {
   readonly name: string
@@ -138,6 +148,7 @@ export class OverlayNetwork {
       mtu: this.#mtu,
       state: this.#isReady ? 'ready' : this.#joined === undefined ? 'waiting' : 'joining',
       participants: [...(this.#joined?.network.participants() ?? [])].sort(),
+      strangers: this.#strangers(),
       endpoints: this.#stations.entries.size,
       attached: this.local.size,
       kernel: kernelInfo(this.#reconciler),
@@ -173,6 +184,12 @@ export class OverlayNetwork {
     await this.stop()
     await this.#joined?.network.leave()
     await this.#options.dataPath.kernel.remove()
+  }
+
+  #strangers(): string[] {
+    const claims = this.#joined?.settings.claims(SETTINGS) ?? []
+    const others = claims.filter(({ value, hidden }) => !hidden && value.vni !== this.vni)
+    return others.map(({ owner }) => owner).sort()
   }
 
   #knownEntries(): [Winners<Station>, Winners<Address>] {
@@ -212,6 +229,7 @@ export class OverlayNetwork {
         network,
         stations: new OwnClaims(stations, self),
         addresses: new OwnClaims(addresses, self),
+        settings: network.table('settings', settingsCodec),
       }
       this.#log({ event: 'joined', network: this.name })
       for (const mac of this.#attachedEarly) this.#claim(this.#joined, mac, [])
@@ -224,7 +242,7 @@ export class OverlayNetwork {
     }
   }
 
-  async #getReady({ network, stations, addresses }: Joined): Promise<void> {
+  async #getReady({ network, stations, addresses, settings }: Joined): Promise<void> {
     const { signal } = this.#stopping
     const isKnown = (): boolean => network.synced && this.#stations.isComplete && this.#addresses.isComplete
     while (!isKnown() && !signal.aborted) await pause(SYNC_POLL_MS, signal)
@@ -232,6 +250,7 @@ export class OverlayNetwork {
     const station: Station = { vtep: this.#options.vtep }
     stations.restore([...this.local.stations()].map((mac) => [mac, station]))
     addresses.restore([...this.local.addresses()].map(([ip, mac]) => [ip, { mac }]))
+    settings.replaceOwn([[SETTINGS, { vni: this.vni }]])
     this.#isReady = true
     this.#reconciler.trigger()
   }
@@ -259,10 +278,18 @@ export class OverlayNetwork {
       this.#log({ event: 'entry-set', network, table, key, value, owner })
     } else if (change.type === 'delete') {
       const { key, previous, reason } = change
-      this.#joined?.[table].freed(key)
       this.#log({ event: 'entry-gone', network, table, key, owner: previous.owner, reason })
+      this.#takeUp(table, key)
     }
     this.#reconciler.trigger()
+  }
+
+  #takeUp(table: 'stations' | 'addresses', key: string): void {
+    try {
+      this.#joined?.[table].freed(key)
+    } catch (error) {
+      this.#problem(error)
+    }
   }
 
   #problem(error: unknown): void {

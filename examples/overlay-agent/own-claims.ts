@@ -13,8 +13,8 @@ export class OwnClaims<V> {
   }
 
   /**
-   * Declares what an earlier process has claimed. Where its own words are still known they keep their age; where
-   * they are not, nothing is taken from others. To be called once the state of the table is known.
+   * Declares what an earlier process has claimed. Where its own words are still known they keep their age;
+   * where they are not, nothing is taken from others. To be called once the state of the table is known.
    */
   restore(entries: Iterable<readonly [key: string, value: V]>): void {
     const declared: (readonly [string, V])[] = []

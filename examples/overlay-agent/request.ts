@@ -87,6 +87,10 @@ function statusText({ name, address, vtep, isolated, members, networks }: Status
     ),
   )
   lines.push('', networksTable(networks))
+  for (const { name, vni, strangers } of networks) {
+    if (strangers.length > 0)
+      lines.push('', `${name}: not VNI ${vni}, but another at ${strangers.join(', ')}`)
+  }
   const errors = networks.filter(({ kernel }) => kernel.lastError !== undefined)
   if (errors.length > 0) lines.push('', ...errors.map((each) => `${each.name}: ${each.kernel.lastError}`))
   return lines.join('\n')

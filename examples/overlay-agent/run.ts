@@ -13,8 +13,9 @@ import { openLinuxDataPath } from './linux-data-path.ts'
 import type { RunOptions } from './options.ts'
 
 /**
- * One overlay agent, until the signal aborts or it is told to go down. With a state directory the end leaves everything as
- * it is, for the next process to go on; without one nobody could, so all is withdrawn and removed.
+ * One overlay agent, until the signal aborts or it is told to go down. With a state directory the end
+ * leaves everything as it is, for the next process to go on; without one nobody could, so all is withdrawn
+ * and removed.
  */
 export async function runAgent(
   options: RunOptions,

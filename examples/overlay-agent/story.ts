@@ -8,8 +8,9 @@ const PATIENCE_MS = 20_000
 const LOOK_AGAIN_MS = 20
 
 /**
- * Three agents meet, connect their containers, follow one that moves, lose a host and get it back. Each step
- * waits for the thing itself to be so, in the agents' own words and in the kernels, and rejects if it never is.
+ * Three agents meet, connect their containers, follow one that moves, lose a host and get it back. Each
+ * step waits for the thing itself to be so, in the agents' own words and in the kernels, and rejects if it
+ * never is.
  */
 export class Story {
   readonly #stage: Stage
@@ -41,7 +42,7 @@ export class Story {
     )
     await this.#lose(third, [first, second])
     this.#narrator.chapter(
-      'The agent on h3 starts again: a new process under the old name, which finds its container in its state file.',
+      'The agent on h3 starts again under its old name, and finds its container in its state file.',
     )
     await this.#regain(third, first)
     this.#narrator.chapter('All agents go down. Each withdraws its entries, leaves, and removes its device.')
@@ -171,7 +172,9 @@ export class Story {
     })
   }
 
-  /** How many of the rows that lead to a container are in a host's kernel: FDB, bridge, and one an address. */
+  /**
+   * How many of the rows that lead to a container are in a host's kernel: FDB, bridge, and one an address.
+   */
   async #rowsFor(host: StageHost, { mac, ips }: StageContainer, place?: StageHost): Promise<number> {
     const rows = await this.#stage.rows(host)
     return rows.filter(

@@ -1,6 +1,9 @@
 import type { Change, Owned, Table } from '../../src/index.ts'
 
-/** The winners of one table, decoded once and kept up to date by its watch. Keys that are not canonical are passed over. */
+/**
+ * The winners of one table, decoded once and kept up to date by its watch. Keys that are not canonical are
+ * passed over.
+ */
 export class WinnersOf<V> {
   readonly entries: Map<string, Owned<V>> = new Map()
   readonly #canonical: (key: string) => string | undefined

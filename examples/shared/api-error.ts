@@ -1,4 +1,7 @@
-/** What a control API answers in place of a result: a stable code and a sentence, as JSON `{ code, message }`. */
+/**
+ * What a control API answers in place of a result: a stable code and a sentence, as JSON `{ code, message
+ * }`.
+ */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   /** HTTP status. */

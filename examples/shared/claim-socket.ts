@@ -8,8 +8,9 @@ const MAX_PATH_BYTES = 107
 const ANSWER_TIMEOUT_MS = 2_000
 
 /**
- * Lets a server listen on a Unix socket that only its owner may open (mode 0600). One that a dead process left behind is
- * replaced. Rejects with `ERR_SOCKET_TAKEN` where a live process listens or the file is no socket.
+ * Lets a server listen on a Unix socket that only its owner may open (mode 0600). One that a dead process
+ * left behind is replaced. Rejects with `ERR_SOCKET_TAKEN` where a live process listens or the file is no
+ * socket.
  */
 export async function claimSocket(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {

@@ -23,7 +23,10 @@ export function followMembers(cluster: Cluster, tell: (event: MemberEvent) => vo
   cluster.on('reconnected', () => tell({ event: 'reconnected' }))
 }
 
-/** Addresses of others who may know, after a restart, what has happened meanwhile: a few, those that are alive first. */
+/**
+ * Addresses of others who may know, after a restart, what has happened meanwhile: a few, those that are
+ * alive first.
+ */
 export function peersToRemember(cluster: Cluster): string[] {
   const others = cluster
     .members()

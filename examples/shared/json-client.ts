@@ -11,8 +11,8 @@ export interface JsonCallOptions {
 }
 
 /**
- * One request to a `JsonServer`; resolves with the parsed answer. Rejects with the `ApiError` that the server answered,
- * with `ERR_NO_AGENT` where nobody listens, or with `ERR_NO_ANSWER`.
+ * One request to a `JsonServer`; resolves with the parsed answer. Rejects with the `ApiError` that the
+ * server answered, with `ERR_NO_AGENT` where nobody listens, or with `ERR_NO_ANSWER`.
  */
 export function callJson(
   socketPath: string,

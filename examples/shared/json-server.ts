@@ -21,13 +21,15 @@ export interface JsonRequest {
 export type JsonHandler = (request: JsonRequest) => Promise<unknown>
 
 /**
- * HTTP with JSON on a Unix socket that only its owner may open. Whatever comes in is bounded, and ends in an answer or
- * a closed connection, never in an exception.
+ * HTTP with JSON on a Unix socket that only its owner may open. Whatever comes in is bounded, and ends in
+ * an answer or a closed connection, never in an exception.
  */
 export class JsonServer {
   readonly #server: Server
 
-  /** Rejects with an `ApiError` where another process listens, and with the system's error where nobody can. */
+  /**
+   * Rejects with an `ApiError` where another process listens, and with the system's error where nobody can.
+   */
   static async listen(path: string, handler: JsonHandler): Promise<JsonServer> {
     const server = createServer(
       { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, keepAlive: false },

@@ -1,5 +1,6 @@
 /**
- * Runs an agent until SIGTERM, SIGINT or, if asked for, the end of standard input. It tells its operator one JSON object a line.
+ * Runs an agent until SIGTERM, SIGINT or, if asked for, the end of standard input. It tells its operator
+ * one JSON object a line.
  */
 export async function runUntilTold<Event>(
   run: (signal: AbortSignal, log: (event: Event) => void) => Promise<void>,

@@ -1,8 +1,9 @@
 import { type JsonRequest, JsonServer } from './json-server.ts'
 
 /**
- * Runs an agent behind a control socket, which is claimed first of all: that is where a second agent of one host is found out. Requests
- * that come while the agent is still starting wait for it; those that are under way when it ends are answered.
+ * Runs an agent behind a control socket, which is claimed first of all: that is where a second agent of one
+ * host is found out. Requests that come while the agent is still starting wait for it; those that are under
+ * way when it ends are answered.
  */
 export async function serveAgent<Agent>(
   socketPath: string,

@@ -2,8 +2,9 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /**
- * What an agent has to know after a crash: one JSON file, replaced as a whole, so that it holds a complete state at every
- * moment. Saving is cheap to call: what is asked for while a write is under way is written once, as it is then.
+ * What an agent has to know after a crash: one JSON file, replaced as a whole, so that it holds a complete
+ * state at every moment. Saving is cheap to call: what is asked for while a write is under way is written
+ * once, as it is then.
  */
 export class StateFile<State> {
   readonly path: string
@@ -39,7 +40,8 @@ export class StateFile<State> {
 }
 
 /**
- * What a state file holds, or undefined if there is none. Rejects, naming the file and what to do, where `parse` throws.
+ * What a state file holds, or undefined if there is none. Rejects, naming the file and what to do, where
+ * `parse` throws.
  */
 export async function readState<State>(
   directory: string,

@@ -9,8 +9,8 @@ import type { VxlanDevice } from './vxlan-device.ts'
 
 /** The FDB and neighbour rows of one VXLAN device, through iproute2. */
 export class LinuxOverlayKernel implements Kernel<OverlayRow> {
-  readonly slotOf = overlayRules.slotOf
-  readonly same = overlayRules.same
+  readonly slotOf: (row: OverlayRow) => string = overlayRules.slotOf
+  readonly same: (a: OverlayRow, b: OverlayRow) => boolean = overlayRules.same
   readonly #device: VxlanDevice
   readonly #run: Run
 

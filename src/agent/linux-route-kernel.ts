@@ -30,8 +30,8 @@ const MAIN_TABLE = 254
  * table, and none else is ever replaced or removed.
  */
 export class LinuxRouteKernel implements Kernel<RouteRow> {
-  readonly slotOf = routeRules.slotOf
-  readonly same = routeRules.same
+  readonly slotOf: (row: RouteRow) => string = routeRules.slotOf
+  readonly same: (a: RouteRow, b: RouteRow) => boolean = routeRules.same
   readonly protocol: number
   readonly metric: number
   readonly table: number

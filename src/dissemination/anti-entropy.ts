@@ -52,7 +52,7 @@ const EARLY_ROUNDS = 3
 const FETCHES_PER_SECOND = 4
 const FETCHES_BURST = 8
 /** Peers are asked for proof of an offer as often, but not so many at once, since one of them will do. */
-const PROOFS_BURST = 2
+const PROOFS_BURST = 4
 
 export interface SyncHandle {
   /** How many frames of the other side have come. */

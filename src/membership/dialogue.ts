@@ -29,6 +29,8 @@ export interface DialogueHost {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** No member's id, but for one chance in four billion. */
+const NOBODY = 0
 /** Records as news, encoded once for all nodes of a process that pass on the very same record. */
 const messages = new WeakMap<MemberRecord, Uint8Array>()
 /** Up to here records may fill a packet, so that a probe fits behind them, with any setting of `packetBytes`. */
@@ -52,7 +54,14 @@ export class Dialogue {
   }
 
   /** Pings whoever is at an address; only the life named answers. */
-  pingAddress(to: string, targetId: number, targetNonce: number, token: Token, member?: Member): void {
+  pingAddress(
+    to: string,
+    targetId: number,
+    targetNonce: number,
+    token: Token,
+    member?: Member,
+    sourceId: number = this.#members.self.id,
+  ): void {
     this.#host.send(to, member, (writer) => {
       // Doubts come first: the refutation is then among the news that fill the answer.
       this.#writeDoubts(writer, member)
@@ -61,11 +70,16 @@ export class Dialogue {
         round: this.#schedule.round,
         targetId,
         targetNonce,
-        sourceId: this.#members.self.id,
+        sourceId,
         members: this.#members.summaryFor(member),
         digests: member === undefined ? [] : this.#host.digestsFor(member),
       })
     })
+  }
+
+  /** Pings a member as nobody in particular, to whom it answers without news, digests and coordinate. */
+  pingBare({ address, id, record }: Member, token: Token): void {
+    this.pingAddress(address, id, record.epoch.nonce, token, undefined, NOBODY)
   }
 
   /** To an address at which no member is known to be, never more bytes than the ping had: anyone could have forged it. */

@@ -295,7 +295,7 @@ export class Membership implements NewsSource {
   }
 
   /** Asks a member for a proof that it lives and has sent what came in its name; `onProof` comes at most once. */
-  prove(member: Member, onProof: () => void = () => {}): void {
+  prove(member: Member, onProof?: () => void): void {
     this.#proofs.ask(member, onProof)
   }
 

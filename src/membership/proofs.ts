@@ -28,8 +28,11 @@ export class Proofs {
     this.#dialogue = dialogue
   }
 
-  /** Calls back if the member answers in time; not at all if it is being asked already, or too many are. */
-  ask(member: Member, onAnswer: () => void): void {
+  /**
+   * Calls back if the member answers in time; not at all if it is being asked already, or too many are. With nothing to call back, the answer is to say
+   * what the member's state is; else that it is there will do.
+   */
+  ask(member: Member, onAnswer?: () => void): void {
     if (!member.live || this.#asked.has(member) || this.#asked.size >= MOST) return
     this.#asked.add(member)
     const end = (): void => {
@@ -40,11 +43,11 @@ export class Proofs {
     const ping = this.#pings.open({
       onAck: () => {
         end()
-        onAnswer()
+        onAnswer?.()
       },
     })
     const timeout = this.#runtime.setTimer(this.#options.probeTimeoutMs, end)
-    // No more than the question: what is to be said has its own ways.
-    this.#dialogue.pingAddress(member.address, member.id, member.record.epoch.nonce, ping.token)
+    if (onAnswer === undefined) this.#dialogue.ping(member, ping)
+    else this.#dialogue.pingBare(member, ping.token)
   }
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseDevice, parseIp, parseMac, parseVtep } from '../../src/agent/node-addresses.ts'
+import { parseDevice, parseIp, parseMac, parsePrefix, parseVtep } from '../../src/agent/node-addresses.ts'
 
 describe('addresses', () => {
   it('takes unicast addresses in the spelling of the kernel', () => {
@@ -53,6 +53,54 @@ describe('addresses', () => {
     expect(parseVtep('febf::1')).toBeUndefined()
     expect(parseVtep('fd77::1')).toBe('fd77::1')
     expect(parseVtep('10.77.0.1')).toBe('10.77.0.1')
+  })
+
+  it('takes network prefixes in the spelling of the kernel', () => {
+    for (const text of [
+      '10.42.1.0/24',
+      '10.42.1.7/32',
+      '10.0.0.0/8',
+      '128.0.0.0/1',
+      'fd42:1::/64',
+      'fd42::7/128',
+    ]) {
+      expect(parsePrefix(text)).toBe(text)
+    }
+    expect(parsePrefix('FD42:0:0:1:0:0:0:0/64')).toBe('fd42:0:0:1::/64')
+  })
+
+  it.each([
+    '0.0.0.0/0',
+    '::/0',
+    '10.42.1.1/24',
+    '10.42.1.0/33',
+    '10.42.1.0/024',
+    '10.42.1.0/',
+    '10.42.1.0',
+    '10.42.1.0/24 dev eth0',
+    '224.0.0.0/4',
+    '127.0.0.0/8',
+    'fd42::1/64',
+    'fd42::/129',
+    'fd42:1:1:1::1:0/110',
+    'fe80::/64',
+    'ff00::/8',
+  ])('refuses %j as a network prefix', (text) => {
+    expect(parsePrefix(text)).toBeUndefined()
+  })
+
+  it('takes a prefix just if nothing of the address is beyond its length', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1 << 24, max: 0x7eff_ffff }),
+        fc.integer({ min: 1, max: 32 }),
+        (bits, length) => {
+          const masked = Math.floor(bits / 2 ** (32 - length)) * 2 ** (32 - length)
+          const ip = [24, 16, 8, 0].map((shift) => (bits >>> shift) & 0xff).join('.')
+          expect(parsePrefix(`${ip}/${length}`)).toBe(masked === bits ? `${ip}/${length}` : undefined)
+        },
+      ),
+    )
   })
 
   it.each(['', 'a b', '-x', 'x'.repeat(16), 'vx;1', 'vx/1', 'vx\n'])(

@@ -15,13 +15,14 @@ const HALF_OPEN_STREAMS = 1_000
 /** The length of a hello, and what never becomes one in time. */
 const DRIPPING = Buffer.of(0, 0, 0, 70, ...new Uint8Array(70))
 const DRIP_MS = 100
+const DRIPS = 20
 const JUNK_PER_SECOND = 20_000
 const JUNK_MS = 1_000
 const JUNK_TICK_MS = 10
 
 /** What an attack has laid by until its turn comes. */
 const pasts = new WeakMap<Siege, Uint8Array[]>()
-const drips = new WeakMap<Siege, Caller>()
+const drips = new WeakMap<Siege, Caller[]>()
 
 /** Packets of the peer to the target, sealed and received. */
 export function recorded({ peer, target }: Siege): Uint8Array[] {
@@ -292,25 +293,28 @@ const streams: readonly Attack[] = [
     },
   },
   {
-    name: 'a stream that drips, a byte at a time',
+    name: 'streams that drip, a byte at a time',
     causes: [],
-    elsewhere: '1 `stream-timeout` at another node',
+    elsewhere: `${DRIPS} \`stream-timeout\` at another node`,
     begin: (siege) => {
-      const caller = siege.adversary.connect(siege.peer.cluster.self.address)
-      drips.set(siege, caller)
+      const { address } = siege.peer.cluster.self
+      const callers = Array.from({ length: DRIPS }, () => siege.adversary.connect(address))
+      drips.set(siege, callers)
       let at = 0
       const drip = setInterval(() => {
-        if (caller.closed) clearInterval(drip)
-        else caller.say(DRIPPING.subarray(at, ++at))
+        const left = callers.filter(({ closed }) => !closed)
+        if (left.length === 0) clearInterval(drip)
+        for (const caller of left) caller.say(DRIPPING.subarray(at, at + 1))
+        at++
       }, DRIP_MS)
     },
     run: async (siege) => {
-      const caller = drips.get(siege)!
-      await until(() => caller.closed)
-      if (caller.heard > 0) throw new Error('it was answered')
-      if (siege.peer.cluster.metrics()['dropped.stream-timeout'] !== 1)
-        throw new Error('it was not cut for its time')
-      return 1
+      const callers = drips.get(siege)!
+      await until(() => callers.every(({ closed }) => closed))
+      if (callers.some(({ heard }) => heard > 0)) throw new Error('one was answered')
+      if (siege.peer.cluster.metrics()['dropped.stream-timeout'] !== DRIPS)
+        throw new Error('not each was cut for its time')
+      return DRIPS
     },
   },
   {

@@ -42,6 +42,7 @@ function endpointRows(n: number, vtep: string, hasPort: boolean): OverlayRow[] {
 
 async function measure(endpoints: number, hasPort: boolean): Promise<Figures> {
   const lab = Lab.build(1)
+  let stopListening = (): void => {}
   try {
     const host = lab.hosts[0] as LabHost
     const run = iproute2(host.namespace)
@@ -51,7 +52,7 @@ async function measure(endpoints: number, hasPort: boolean): Promise<Figures> {
 
     // Heard all along, as in an agent that has run for a while: the first one to listen has missed something.
     await new Promise<void>((resolve) => {
-      KernelMonitor.of(run).listen({ onEvent: () => {}, onGap: resolve })
+      stopListening = KernelMonitor.of(run).listen({ onEvent: () => {}, onGap: resolve })
     })
     const settle = async (): Promise<number> => {
       const reconciler = new Reconciler({ kernel, desired: () => desired })
@@ -92,6 +93,7 @@ async function measure(endpoints: number, hasPort: boolean): Promise<Figures> {
     await reconciler.stop()
     return { fillMs, auditMs, changeMs }
   } finally {
+    stopListening()
     lab.remove()
   }
 }

@@ -455,6 +455,25 @@ describe('bulk that is offered', () => {
     expect(node.connects.length).toBeGreaterThanOrEqual(seconds * 4)
   })
 
+  it('is fetched from a peer whose offer may be an old one when that has proven itself, and few are asked for proof', () => {
+    settle(node)
+    let asked = 0
+    const prove = (): void => {
+      asked++
+    }
+    const seconds = 20
+    for (let i = 0; i < seconds * 100; i++) {
+      node.antiEntropy.offered(true, A, prove)
+      node.antiEntropy.offered(false, A, prove)
+      clock.run(10)
+    }
+    expect(node.connects).toEqual([])
+    expect(asked).toBeGreaterThanOrEqual(seconds * 4)
+    expect(asked).toBeLessThanOrEqual(4 + seconds * 4)
+    node.antiEntropy.offered(false, A)
+    expect(node.connects).toEqual([A.address])
+  })
+
   it('is neither told nor fetched once stopped', () => {
     node.antiEntropy.offer('x')
     node.antiEntropy.stop()

@@ -57,6 +57,14 @@ it('a member is asked at its own address, by its life, and what waits for its an
   expect([pings.size, clock.waiting]).toEqual([0, 0])
 })
 
+it('to whom it is enough that it answers, it is nobody in particular who asks; who asks for its state says who it is', () => {
+  ask('m1')
+  proofs.ask(list.get('m2')!)
+  expect(asked.map(({ ping }) => ping.sourceId)).toEqual([0, list.self.id])
+  answer(asked[1]!)
+  expect([pings.size, proven]).toEqual([1, []])
+})
+
 it('one that does not answer in time proves nothing, however late it does', () => {
   ask('m1')
   clock.run(TIMEOUT_MS + 1)

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,9 +7,10 @@ import { HostGatewayClient } from '../../examples/host-gateway/client.ts'
 import type { AgentStatus } from '../../examples/host-gateway/status.ts'
 import { Lab, type LabContainer, type LabHost } from '../../examples/lab/lab.ts'
 import { LabAgent } from '../../examples/lab/lab-agent.ts'
-import { reach, reachTool } from '../../examples/lab/reach.ts'
+import { reach } from '../../examples/lab/reach.ts'
 import { iproute2 } from '../../src/agent/index.ts'
 import { generateKey } from '../../src/index.ts'
+import { Pings } from '../traffic.ts'
 import { describeOnKernel } from './requirements.ts'
 
 const MAIN = fileURLToPath(new URL('../../examples/host-gateway/main.ts', import.meta.url))
@@ -210,51 +211,3 @@ describeOnKernel('host gateway agents on the kernel', () => {
     expect(await h2.bridgeAddresses()).not.toContain('fd42:')
   }, 120_000)
 })
-
-interface Count {
-  readonly answered: number
-  /** Those without an answer before the last answer. */
-  readonly lost: number
-}
-
-/**
- * Pings a container every 5 ms until it is told to stop. Where there is no `ping`, one knock after another.
- */
-class Pings {
-  readonly #done: Promise<Count>
-  #stopped = false
-  #stop: () => void = () => {
-    this.#stopped = true
-  }
-
-  constructor(from: LabContainer, ip: string) {
-    this.#done = reachTool() === 'ping' ? this.#ping(from, ip) : this.#knock(from, ip)
-  }
-
-  stop(): Promise<Count> {
-    this.#stop()
-    return this.#done
-  }
-
-  async #ping(from: LabContainer, ip: string): Promise<Count> {
-    const args = ['netns', 'exec', from.namespace, 'ping', '-n', '-i', '0.005', ip]
-    const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-    })
-    this.#stop = () => child.kill('SIGINT')
-    await new Promise((resolve) => child.once('close', resolve))
-    const numbers = new Set([...output.matchAll(/icmp_seq=(\d+) ttl/g)].map(([, number]) => Number(number)))
-    return { answered: numbers.size, lost: Math.max(0, ...numbers) - numbers.size }
-  }
-
-  async #knock(from: LabContainer, ip: string): Promise<Count> {
-    let [answered, lost] = [0, 0]
-    while (!this.#stopped) {
-      if ((await reach(from.namespace, ip, 2_000)) === undefined) lost++
-      else answered++
-    }
-    return { answered, lost }
-  }
-}

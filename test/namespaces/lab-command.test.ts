@@ -7,6 +7,7 @@ import { afterEach, expect, it } from 'vitest'
 import { namespaces } from '../../examples/lab/namespaces.ts'
 import { reach } from '../../examples/lab/reach.ts'
 import { RemoteLab } from '../../examples/lab/remote.ts'
+import { transfer } from '../traffic.ts'
 import { describeOnKernel } from './requirements.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
@@ -88,13 +89,15 @@ describeOnKernel('npm run lab', () => {
     expect(up.left()).toEqual([])
   }, 90_000)
 
-  it('builds host gateways, whose containers live in subnets, and leaves nothing behind on Ctrl-C', async () => {
+  it('builds host gateways, whose containers send each other megabytes, and leaves nothing behind on Ctrl-C', async () => {
     up = new Up('--hosts', '2', '--mode', 'host-gateway')
     const lab = await up.untilUp()
     const list = await lab.perform(['list'])
     const [, ip = ''] = /c2 {2}(\S+)/.exec(list) ?? []
-    const c1 = await lab.namespaceOf('c1')
+    const [c1, c2] = [await lab.namespaceOf('c1'), await lab.namespaceOf('c2')]
     await expect.poll(async () => (await reach(c1, ip, 1_000)) !== undefined, PATIENCE).toBe(true)
+    const { sent, arrived } = await transfer({ namespace: c1 }, { namespace: c2, ip })
+    expect(arrived).toBe(sent)
     await expect(lab.perform(['move', 'c1', 'h2'])).rejects.toThrow('it cannot move')
     up.child.kill('SIGINT')
     expect(await up.ended).toBe(130)

@@ -81,6 +81,20 @@ describe('Simulation', () => {
     await expect(sim.until(() => false, 100)).rejects.toThrow('still not so after 100 virtual ms')
   })
 
+  it('lends the time of a process to what runs beside the node, and takes it back with the process', async () => {
+    const sim = await started(['a', 'b'])
+    const clock = sim.runtime('a')
+    const began = clock.now()
+    const fired: number[] = []
+    clock.setTimer(30, () => fired.push(clock.now() - began))
+    clock.setTimer(70, () => fired.push(clock.now() - began))
+    await sim.advance(50)
+    sim.kill('a')
+    await sim.advance(50)
+    expect(fired).toEqual([30])
+    expect(() => sim.runtime('a')).toThrow('does not run')
+  })
+
   it('frees the host when a start fails, and passes the error on', async () => {
     const sim = new Simulation()
     await expect(sim.start('a', { bind: '192.0.2.1:7946' })).rejects.toMatchObject({

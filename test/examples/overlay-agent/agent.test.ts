@@ -3,14 +3,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { pause } from '../../../examples/shared/waiting.ts'
 import { type OverlayRow, slotOf } from '../../../src/agent/overlay-rows.ts'
 import { ip, mac } from '../../agent/arbitraries.ts'
-import { Agents, type Host, rowsTo, sorted } from './agents.ts'
+import { Agents, eventually, type Host, rowsTo, sorted } from './agents.ts'
 
 const IP = '10.42.0.1'
 const IP6 = 'fd42::1'
 const MAC = '02:42:0a:2a:00:01'
 const OTHER_MAC = '02:42:0a:2a:00:09'
 const VNI = { vni: 42 }
-const PATIENCE = { timeout: 20_000 }
 
 describe('the overlay agent', () => {
   const agents = new Agents()
@@ -29,7 +28,7 @@ describe('the overlay agent', () => {
       bridge: 'br42',
       mtu: 1450,
     })
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP, IP6]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP, IP6]))
     expect(agents.rows('h1')).toEqual([])
   })
 
@@ -38,11 +37,11 @@ describe('the overlay agent', () => {
     const h2 = await agents.start(2)
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
     await h1.agent.attach('blue', MAC, [IP6])
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP6]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP6]))
     expect(await h1.agent.detach('blue', MAC)).toEqual({ removed: true })
-    await expect.poll(() => agents.rows('h2')).toEqual([])
+    await eventually(() => agents.rows('h2')).toEqual([])
     expect(await h1.agent.detach('blue', MAC)).toEqual({ removed: false })
   })
 
@@ -55,8 +54,8 @@ describe('the overlay agent', () => {
     }
     await h1.agent.attach('blue', MAC, [IP])
     await h2.agent.attach('red', MAC, [IP])
-    await expect.poll(() => agents.rows('h2', 'vx42')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
-    await expect.poll(() => agents.rows('h1', 'vx43')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2', 'vx42')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h1', 'vx43')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     expect([agents.rows('h1', 'vx42'), agents.rows('h2', 'vx43')]).toEqual([[], []])
   })
 
@@ -69,11 +68,11 @@ describe('the overlay agent', () => {
       await agent.attach('blue', agent === h1.agent ? MAC : OTHER_MAC, [])
       await agent.attach('red', agent === h1.agent ? MAC : OTHER_MAC, [])
     }
-    await expect.poll(() => agents.rows('h1')).toHaveLength(2)
-    await expect.poll(() => agents.rows('h2', 'vx43')).toHaveLength(2)
+    await eventually(() => agents.rows('h1')).toHaveLength(2)
+    await eventually(() => agents.rows('h2', 'vx43')).toHaveLength(2)
     expect(await h1.agent.part('blue')).toEqual({ removed: true })
     expect(agents.rows('h1')).toEqual([])
-    await expect.poll(() => agents.rows('h2')).toEqual([])
+    await eventually(() => agents.rows('h2')).toEqual([])
     expect(agents.rows('h2', 'vx43')).toHaveLength(2)
     expect(h1.agent.networks().map(({ name }) => name)).toEqual(['red'])
     expect(await h1.agent.part('blue')).toEqual({ removed: false })
@@ -86,17 +85,17 @@ describe('the overlay agent', () => {
     const all = (): unknown[] => hosts.map(({ name }) => agents.rows(name))
     const [to1, to2] = [rowsTo(h1.vtep, MAC, [IP]), rowsTo(h2.vtep, MAC, [IP])]
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(all).toEqual([[], to1, to1])
+    await eventually(all).toEqual([[], to1, to1])
     await h2.agent.attach('blue', MAC, [IP])
-    await expect.poll(all).toEqual([to2, [], to2])
+    await eventually(all).toEqual([to2, [], to2])
     expect(h1.agent.endpoints()).toEqual([
       { network: 'blue', ip: IP, mac: MAC, vtep: h2.vtep, owner: 'h2', local: true },
     ])
     // Without having let go, it says once more that it has it.
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(all).toEqual([[], to1, to1])
+    await eventually(all).toEqual([[], to1, to1])
     await h2.agent.detach('blue', MAC)
-    await expect.poll(all).toEqual([[], to1, to1])
+    await eventually(all).toEqual([[], to1, to1])
   })
 
   it('follows an IP to another MAC on another host, and back when that one lets go', async () => {
@@ -105,11 +104,11 @@ describe('the overlay agent', () => {
     for (const { agent } of hosts) await agent.join('blue', VNI)
     const neighbours = (): unknown[] => agents.rows('h3').filter(({ table }) => table === 'neighbour')
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
+    await eventually(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
     await h2.agent.attach('blue', OTHER_MAC, [IP])
-    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: OTHER_MAC }])
+    await eventually(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: OTHER_MAC }])
     await h2.agent.detach('blue', OTHER_MAC)
-    await expect.poll(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
+    await eventually(neighbours).toEqual([{ table: 'neighbour', ip: IP, mac: MAC }])
   })
 
   it('passes over what is no endpoint in the tables, and programs the rest', async () => {
@@ -126,35 +125,35 @@ describe('the overlay agent', () => {
     addresses.set(IP, { mac: MAC })
     const h2 = await agents.start(2)
     await h2.agent.join('blue', VNI)
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
   })
 
   it('withdraws the endpoints of a host that has crashed, and brings them back with it', async () => {
     const [h2, h3, h1] = [await agents.start(2), await agents.start(3), await agents.start(1)]
     for (const { agent } of [h1, h2, h3]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
     await h1.cluster.close()
-    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual([])
+    await eventually(() => agents.rows('h2')).toEqual([])
     const back = await agents.start(1)
     await back.agent.join('blue', VNI)
     await back.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
   })
 
   it('withdraws nothing while it is the one that nobody answers', async () => {
     const [h1, h2] = [await agents.start(1), await agents.start(2)]
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
     await h1.cluster.close()
     const isFailed = (): boolean => h2.agent.status().members.some(({ status }) => status === 'failed')
-    await expect.poll(isFailed, PATIENCE).toBe(true)
+    await eventually(isFailed).toBe(true)
     expect(h2.agent.status().isolated).toBe(true)
     // The kernel is put right meanwhile, and still by what was known last.
     const [first] = agents.rows('h2')
     agents.kernel('h2').tamper({ remove: first === undefined ? [] : [first] })
-    await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
   })
 
   it('agrees with all others, and every kernel with that, after any attaches, detaches and moves', async () => {
@@ -188,12 +187,12 @@ describe('the overlay agent', () => {
         if (pauseMs > 0) await pause(pauseMs)
       }
       // The last word on each MAC that is attached anywhere is that of a host where it is.
-      await expect.poll(() => new Set(hosts.map((host) => seen(host).join())).size).toBe(1)
+      await eventually(() => new Set(hosts.map((host) => seen(host).join())).size).toBe(1)
       for (const { network: _, mac, owner } of hosts[0]?.agent.endpoints() ?? []) {
         const station = hosts.find(({ name }) => name === owner)?.agent.endpoints()
         expect(station?.some((each) => each.mac === mac && each.local)).toBe(true)
       }
-      await expect.poll(() => hosts.map(({ name }) => agents.rows(name))).toEqual(hosts.map(expected))
+      await eventually(() => hosts.map(({ name }) => agents.rows(name))).toEqual(hosts.map(expected))
     }
   })
 
@@ -202,10 +201,10 @@ describe('the overlay agent', () => {
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
     await h2.agent.attach('blue', OTHER_MAC, [])
-    await expect.poll(() => [agents.rows('h1').length, agents.rows('h2').length]).toEqual([2, 3])
+    await eventually(() => [agents.rows('h1').length, agents.rows('h2').length]).toEqual([2, 3])
     await Promise.all([h1.agent.down(), h1.agent.ended])
     expect(agents.rows('h1')).toEqual([])
-    await expect.poll(() => agents.rows('h2')).toEqual([])
+    await eventually(() => agents.rows('h2')).toEqual([])
     expect(h2.cluster.member('h1')?.status).toBe('left')
     await expect(h1.agent.attach('blue', MAC, [IP])).rejects.toMatchObject({ code: 'ERR_ENDING' })
     await expect(h1.agent.join('red', { vni: 43 })).rejects.toMatchObject({ code: 'ERR_ENDING' })
@@ -242,12 +241,12 @@ describe('the overlay agent', () => {
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
     await h1.agent.join('red', { vni: 43 })
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h2')).toHaveLength(3)
+    await eventually(() => agents.rows('h2')).toHaveLength(3)
     agents.kernel('h1', 'vx43').remove = () => Promise.reject(new Error('device is busy'))
     const down = h1.agent.down()
     await expect(down).rejects.toMatchObject({ code: 'ERR_KERNEL', message: 'device is busy' })
     await expect(h1.agent.ended).rejects.toMatchObject({ code: 'ERR_KERNEL' })
-    await expect.poll(() => agents.rows('h2')).toEqual([])
+    await eventually(() => agents.rows('h2')).toEqual([])
     expect(h2.cluster.member('h1')?.status).toBe('left')
   })
 
@@ -261,6 +260,16 @@ describe('the overlay agent', () => {
     kernel.remove = remove
     expect(await agent.part('blue')).toEqual({ removed: true })
     expect(agent.networks()).toEqual([])
+  })
+
+  it('names the members whose VNI is another, who would wait for each other in vain', async () => {
+    const hosts = [await agents.start(1), await agents.start(2), await agents.start(3)]
+    for (const [index, { agent }] of hosts.entries()) await agent.join('blue', { vni: index === 2 ? 43 : 42 })
+    const strangers = (): unknown[] => hosts.map(({ agent }) => agent.networks()[0]?.strangers)
+    await eventually(strangers).toEqual([['h3'], ['h3'], ['h1', 'h2']])
+    await hosts[2]?.agent.part('blue')
+    await hosts[2]?.agent.join('blue', VNI)
+    await eventually(strangers).toEqual([[], [], []])
   })
 
   it('joins nothing where the device cannot be made, and says why', async () => {
@@ -281,7 +290,7 @@ describe('the overlay agent', () => {
     const [h1, h2] = [await agents.start(1), await agents.start(2)]
     for (const { agent } of [h1, h2]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => h2.agent.networks()[0]?.kernel.settled && agents.rows('h2').length).toBe(3)
+    await eventually(() => h2.agent.networks()[0]?.kernel.settled && agents.rows('h2').length).toBe(3)
     expect(h2.agent.status()).toMatchObject({
       name: 'h2',
       address: h2.cluster.self.address,
@@ -300,6 +309,7 @@ describe('the overlay agent', () => {
           mtu: 1450,
           state: 'ready',
           participants: ['h1', 'h2'],
+          strangers: [],
           endpoints: 1,
           attached: 0,
           kernel: { settled: true, desired: 3, actual: 3, put: 3, removed: 0, failed: 0 },

@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { OverlayAgent, type OverlayAgentOptions } from '../../../examples/overlay-agent/agent.ts'
 import type { AgentEvent } from '../../../examples/overlay-agent/events.ts'
 import { MemoryKernel } from '../../../src/agent/memory-kernel.ts'
@@ -75,6 +76,11 @@ export class Agents {
     this.#addresses.clear()
     this.#kernels.clear()
   }
+}
+
+/** As `expect.poll`, with patience for a machine that has other things to do. */
+export function eventually<T>(look: () => T): ReturnType<typeof expect.poll<T>> {
+  return expect.poll(look, { timeout: 20_000 })
 }
 
 /** What leads to an endpoint elsewhere. */

@@ -9,7 +9,7 @@ import { controlRoutes } from '../../../examples/overlay-agent/control-routes.ts
 import { runRequest } from '../../../examples/overlay-agent/request.ts'
 import { callJson } from '../../../examples/shared/json-client.ts'
 import { JsonServer } from '../../../examples/shared/json-server.ts'
-import { Agents, type Host } from './agents.ts'
+import { Agents, eventually, type Host } from './agents.ts'
 
 const MAC = '02:42:0a:2a:00:01'
 const VTEP = '10.77.0.1'
@@ -52,12 +52,10 @@ describe('the control API of the overlay agent', () => {
         mtu: 1450,
       })
     }
-    await expect
-      .poll(() => client.endpoints('red'))
-      .toEqual([
-        { network: 'red', ip: '10.42.0.1', mac: MAC, vtep: VTEP, owner: 'h1', local: true },
-        { network: 'red', ip: 'fd42::1', mac: MAC, vtep: VTEP, owner: 'h1', local: true },
-      ])
+    await eventually(() => client.endpoints('red')).toEqual([
+      { network: 'red', ip: '10.42.0.1', mac: MAC, vtep: VTEP, owner: 'h1', local: true },
+      { network: 'red', ip: 'fd42::1', mac: MAC, vtep: VTEP, owner: 'h1', local: true },
+    ])
     expect(await client.endpoints('blue')).toEqual([])
     expect((await client.networks()).map(({ name }) => name)).toEqual(['blue', 'red'])
     for (const removed of [true, false]) expect(await client.detach('red', MAC)).toEqual({ removed })
@@ -157,14 +155,12 @@ describe('the control API of the overlay agent', () => {
     expect(
       await runRequest({ ...ask, command: 'attach', network: 'blue', mac: MAC, ips: ['10.42.0.1'] }),
     ).toBe(`${MAC} 10.42.0.1 is here; its interface: bridge br42, MTU 1450`)
-    await expect
-      .poll(() => runRequest({ ...ask, command: 'list', network: undefined }))
-      .toBe(
-        [
-          'NETWORK  IP         MAC                VTEP       OWNER  HERE',
-          `blue     10.42.0.1  ${MAC}  ${VTEP}  h1     yes`,
-        ].join('\n'),
-      )
+    await eventually(() => runRequest({ ...ask, command: 'list', network: undefined })).toBe(
+      [
+        'NETWORK  IP         MAC                VTEP       OWNER  HERE',
+        `blue     10.42.0.1  ${MAC}  ${VTEP}  h1     yes`,
+      ].join('\n'),
+    )
     const status = await runRequest({ ...ask, command: 'status' })
     expect(status).toContain(`h1 at ${host.cluster.self.address}, VTEP ${VTEP}`)
     expect(status).toMatch(/^NETWORK +VNI +DEVICE +BRIDGE +MTU +STATE +ENDPOINTS +HERE +ROWS +KERNEL$/m)

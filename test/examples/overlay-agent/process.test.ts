@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ControlClient } from '../../../examples/overlay-agent/control-client.ts'
+import { eventually } from './agents.ts'
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url))
 const MAIN = 'examples/overlay-agent/main.ts'
 const MAC = '02:42:0a:2a:00:01'
-const PATIENCE = { timeout: 20_000 }
 
 interface Ended {
   readonly exit: number | string | null
@@ -55,7 +55,7 @@ describe('the overlay agent as a program', () => {
 
   it('is asked by its commands, goes on where it was after a SIGTERM, and forgets when it goes down', async () => {
     const first = run('--state', state())
-    await expect.poll(() => client.status().catch(() => undefined), PATIENCE).toMatchObject({ name: 'h1' })
+    await eventually(() => client.status().catch(() => undefined)).toMatchObject({ name: 'h1' })
     await client.join('blue', { vni: 42 })
     const attached = await command('attach', 'blue', MAC, '10.42.0.1', '--json').ended
     expect(JSON.parse(attached.stdout)).toMatchObject({ mac: MAC, bridge: 'br42', mtu: 1450 })
@@ -66,9 +66,7 @@ describe('the overlay agent as a program', () => {
     expect(existsSync(client.socketPath)).toBe(false)
 
     const second = run('--state', state())
-    await expect
-      .poll(() => client.endpoints().catch(() => []), PATIENCE)
-      .toMatchObject([{ mac: MAC, local: true }])
+    await eventually(() => client.endpoints().catch(() => [])).toMatchObject([{ mac: MAC, local: true }])
     expect((await command('down').ended).stdout).toBe('the agent has left\n')
     const gone = await second.ended
     expect(gone).toMatchObject({ exit: 0, stderr: '' })
@@ -78,14 +76,14 @@ describe('the overlay agent as a program', () => {
 
   it('removes everything at a SIGTERM where nothing is kept for the next start', async () => {
     const { child, ended } = run()
-    await expect.poll(() => client.join('blue', { vni: 42 }).catch(() => undefined), PATIENCE).toBeDefined()
+    await eventually(() => client.join('blue', { vni: 42 }).catch(() => undefined)).toBeDefined()
     child.kill('SIGTERM')
     expect(await ended).toMatchObject({ exit: 0, stdout: expect.stringContaining('ip link del dev vx42') })
   })
 
   it('ends at a SIGTERM while it is still starting', async () => {
     const { child, ended } = run('--seed', '127.0.0.1:1')
-    await expect.poll(() => existsSync(client.socketPath), PATIENCE).toBe(true)
+    await eventually(() => existsSync(client.socketPath)).toBe(true)
     child.kill('SIGTERM')
     expect(await ended).toMatchObject({ exit: 0, stderr: '' })
   })
@@ -96,7 +94,7 @@ describe('the overlay agent as a program', () => {
     writeFileSync(join(directory, 'overlay-agent.json'), '{')
     const damaged = run(...elsewhere('a'), '--state', directory).ended
     const keyless = run(...elsewhere('b'), '--key-file', join(directory, 'none')).ended
-    await expect.poll(() => client.status().catch(() => undefined), PATIENCE).toBeDefined()
+    await eventually(() => client.status().catch(() => undefined)).toBeDefined()
     const faults = await Promise.all([run().ended, damaged, keyless])
     expect(faults.map(({ exit }) => exit)).toEqual([1, 1, 1])
     expect(faults.map(({ stderr }) => stderr)).toEqual([

@@ -5,13 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AgentState, parseState, STATE_FILE_NAME } from '../../../examples/overlay-agent/agent-state.ts'
 import { readState } from '../../../examples/shared/state-file.ts'
 import type { OverlayRow } from '../../../src/agent/overlay-rows.ts'
-import { Agents, type Host, rowsTo } from './agents.ts'
+import { Agents, eventually, type Host, rowsTo } from './agents.ts'
 
 const IP = '10.42.0.1'
 const MAC = '02:42:0a:2a:00:01'
 const OTHER_MAC = '02:42:0a:2a:00:09'
 const VNI = { vni: 42 }
-const PATIENCE = { timeout: 20_000 }
 const LEFTOVER: OverlayRow = { table: 'fdb', mac: '02:42:00:00:00:99', vtep: '10.77.0.99' }
 
 describe('an overlay agent that is started again', () => {
@@ -52,23 +51,23 @@ describe('an overlay agent that is started again', () => {
     await h1.agent.stop()
     const back = await restart(1)
     expect(back.agent.networks()).toMatchObject([{ name: 'blue', vni: 42, attached: 1 }])
-    await expect
-      .poll(() => back.agent.endpoints(), PATIENCE)
-      .toEqual([{ network: 'blue', ip: IP, mac: MAC, vtep: '10.77.0.1', owner: 'h1', local: true }])
-    await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
+    await eventually(() => back.agent.endpoints()).toEqual([
+      { network: 'blue', ip: IP, mac: MAC, vtep: '10.77.0.1', owner: 'h1', local: true },
+    ])
+    await eventually(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
   })
 
   it('keeps the rows that are right, and removes what belongs no more', async () => {
     const [h2, h1] = [await agents.start(2), await agents.start(1)]
     for (const { agent } of [h2, h1]) await agent.join('blue', VNI)
     await h2.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     await h1.agent.stop()
     expect(agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     agents.kernel('h1').tamper({ put: [LEFTOVER] })
     const back = await agents.start(1)
     await back.agent.join('blue', VNI)
-    await expect.poll(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     const passes = back.log.filter(({ event }) => event === 'kernel')
     expect(passes).toMatchObject([{ put: 0, removed: 1 }])
   })
@@ -82,15 +81,15 @@ describe('an overlay agent that is started again', () => {
     await h1.agent.join('blue', VNI)
     expect(h1.agent.networks()).toMatchObject([{ state: 'waiting', mtu: 1450 }])
     await h1.agent.attach('blue', MAC, [])
-    await expect.poll(() => agents.rows('h1')).toEqual([LEFTOVER])
+    await eventually(() => agents.rows('h1')).toEqual([LEFTOVER])
     expect(h1.agent.endpoints()).toEqual([
       { network: 'blue', mac: MAC, vtep: '10.77.0.1', owner: 'h1', local: true },
     ])
     const other = await agents.start(3, { seeds: [h1.cluster.self.address] })
     await other.agent.join('blue', VNI)
-    await expect.poll(() => h1.agent.networks(), PATIENCE).toMatchObject([{ state: 'ready' }])
-    await expect.poll(() => agents.rows('h1')).toEqual([])
-    await expect.poll(() => agents.rows('h3')).toEqual(rowsTo('10.77.0.1', MAC, []))
+    await eventually(() => h1.agent.networks()).toMatchObject([{ state: 'ready' }])
+    await eventually(() => agents.rows('h1')).toEqual([])
+    await eventually(() => agents.rows('h3')).toEqual(rowsTo('10.77.0.1', MAC, []))
   })
 
   it('takes nothing back that was attached elsewhere meanwhile', async () => {
@@ -98,13 +97,13 @@ describe('an overlay agent that is started again', () => {
     const h1 = await restart(1)
     for (const { agent } of [h1, h2, h3]) await agent.join('blue', VNI)
     await h1.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h3')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h3')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
     await h1.agent.stop()
     await h2.agent.attach('blue', MAC, [IP])
-    await expect.poll(() => agents.rows('h3')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    await eventually(() => agents.rows('h3')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     const back = await restart(1)
-    await expect.poll(() => back.agent.networks(), PATIENCE).toMatchObject([{ state: 'ready', attached: 1 }])
-    await expect.poll(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+    await eventually(() => back.agent.networks()).toMatchObject([{ state: 'ready', attached: 1 }])
+    await eventually(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     expect(agents.rows('h3')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
     expect(back.agent.endpoints()).toMatchObject([{ owner: 'h2', local: true }])
   })
@@ -116,26 +115,26 @@ describe('an overlay agent that is started again', () => {
       const before = await restart(1)
       for (const { agent } of [before, h2]) await agent.join('blue', VNI)
       await before.agent.attach('blue', MAC, [IP])
-      await expect.poll(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
+      await eventually(() => agents.rows('h2')).toEqual(rowsTo('10.77.0.1', MAC, [IP]))
       await before.agent.stop()
       await h2.agent.attach('blue', MAC, [IP])
-      await expect.poll(() => agents.rows('h2')).toEqual([])
+      await eventually(() => agents.rows('h2')).toEqual([])
       const restored = { ...parseState(kept()), peers: [] }
       const h1 = await agents.start(1, { restored, seeds: ['127.0.0.1:1'] })
       expect(h1.agent.networks()).toMatchObject([{ state: 'waiting', attached: 1 }])
       return { h1, h2 }
     }
     const isReady = ({ agent }: Host): Promise<void> =>
-      expect.poll(() => agent.networks(), PATIENCE).toMatchObject([{ state: 'ready' }])
+      eventually(() => agent.networks()).toMatchObject([{ state: 'ready' }])
 
     it('takes nothing back, until the other one lets go', async () => {
       const { h1, h2 } = await scene()
       await isReady(h1)
-      await expect.poll(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
+      await eventually(() => agents.rows('h1')).toEqual(rowsTo(h2.vtep, MAC, [IP]))
       expect(agents.rows('h2')).toEqual([])
       await h2.agent.detach('blue', MAC)
-      await expect.poll(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
-      await expect.poll(() => agents.rows('h1')).toEqual([])
+      await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+      await eventually(() => agents.rows('h1')).toEqual([])
     })
 
     it('does not take up what was detached here before the other one lets go', async () => {
@@ -143,16 +142,16 @@ describe('an overlay agent that is started again', () => {
       await isReady(h1)
       await h1.agent.detach('blue', MAC)
       await h2.agent.detach('blue', MAC)
-      await expect.poll(() => h1.agent.endpoints()).toEqual([])
+      await eventually(() => h1.agent.endpoints()).toEqual([])
       await h1.agent.attach('blue', OTHER_MAC, [])
-      await expect.poll(() => agents.rows('h2')).not.toEqual([])
+      await eventually(() => agents.rows('h2')).not.toEqual([])
       expect(agents.rows('h2')).toEqual(rowsTo(h1.vtep, OTHER_MAC, []))
     })
 
     it('has what is attached here anew before it meets them', async () => {
       const { h1 } = await scene()
       await h1.agent.attach('blue', MAC, [IP])
-      await expect.poll(() => agents.rows('h2'), PATIENCE).toEqual(rowsTo(h1.vtep, MAC, [IP]))
+      await eventually(() => agents.rows('h2')).toEqual(rowsTo(h1.vtep, MAC, [IP]))
       expect(h1.agent.endpoints()).toMatchObject([{ owner: 'h1' }])
     })
   })
@@ -160,7 +159,7 @@ describe('an overlay agent that is started again', () => {
   it('remembers other members, so that it finds them without a seed', async () => {
     const h2 = await agents.start(2)
     await restart(1)
-    await expect.poll(() => kept().peers).toEqual([h2.cluster.self.address])
+    await eventually(() => kept().peers).toEqual([h2.cluster.self.address])
   })
 
   it('knows nothing more once it has gone down', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addressCodec, stationCodec } from '../../../examples/overlay-agent/tables.ts'
+import { addressCodec, settingsCodec, stationCodec } from '../../../examples/overlay-agent/tables.ts'
 import { parseMac, parseVtep } from '../../../src/agent/node-addresses.ts'
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
@@ -58,5 +58,14 @@ describe.each([
         if (value !== undefined) expect(parse(value[field] as string)).toBe(value[field])
       }),
     )
+  })
+})
+
+describe('the codec of settings', () => {
+  it('takes a VNI and nothing else', () => {
+    expect(settingsCodec.decode(encode({ vni: 42, extra: 1 }))).toEqual({ vni: 42 })
+    for (const vni of [0, -1, 1.5, 2 ** 24, '42', null, undefined]) {
+      expect(() => settingsCodec.decode(encode({ vni }))).toThrow(TypeError)
+    }
   })
 })
