@@ -25,6 +25,7 @@
  * | `ERR_GATEWAY_NOT_ON_LINK` | a row whose gateway is not a direct neighbour | put both hosts on one L2 segment |
  * | `ERR_ROUTE_FOREIGN` | a row in whose place is a route of somebody else | remove that one, or use another metric |
  * | `ERR_DEVICE_FOREIGN` | a device of the name wanted that carries no mark of ours | remove it, or choose another name |
+ * | `ERR_DEVICE_UNSTABLE` | a device of ours that is not as it was just made | find who else changes it |
  * | `ERR_VNI_IN_USE` | a VNI that another device of this host has | remove that one, or choose another VNI |
  * | `ERR_VTEP_NOT_LOCAL` | a VTEP address that no device of this host has | give it to one; it is tried again |
  * | `ERR_BRIDGE_MISSING` | a bridge that is not there | make it; it is tried again |
@@ -53,6 +54,7 @@ export type ErrorCode =
   | 'ERR_GATEWAY_NOT_ON_LINK'
   | 'ERR_ROUTE_FOREIGN'
   | 'ERR_DEVICE_FOREIGN'
+  | 'ERR_DEVICE_UNSTABLE'
   | 'ERR_VNI_IN_USE'
   | 'ERR_VTEP_NOT_LOCAL'
   | 'ERR_BRIDGE_MISSING'

@@ -91,7 +91,10 @@ export function overview(playground: Playground): string {
   const lines = hosts.flatMap((host) => {
     const agent = playground.agent(host)
     const state = agent.isRunning ? `agent ${agent.pid}, ${agent.socketPath}` : 'no agent'
-    return [`${host.name}  ${host.vtep}  ${state}`, ...host.containers.map((each) => `    ${line(each)}`)]
+    return [
+      `${host.name}  ${host.vtep}  ${state}`,
+      ...host.containers.map((each) => `    ${line(each)}${playground.isAttached(each) ? '' : '  detached'}`),
+    ]
   })
   return [...lines, ...cuts.map(([from, to]) => `nothing gets from ${from} to ${to}`)].join('\n')
 }

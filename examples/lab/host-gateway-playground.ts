@@ -74,6 +74,10 @@ export class HostGatewayPlayground extends Playground {
     })
   }
 
+  isAttached(): boolean {
+    return true
+  }
+
   async attach(): Promise<void> {
     throw new Error('here the agents know subnets only: what is in one is reached at once')
   }

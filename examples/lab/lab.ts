@@ -57,6 +57,7 @@ const UNDERLAY_MTU = 1500
 const VXLAN_OVERHEAD = 70
 const MAX_HOSTS = 200
 const MAX_SEGMENTS = 8
+const MAX_CONTAINERS = 250
 
 /**
  * Hosts on a private underlay, each one a network namespace, and containers behind them, namespaces too. No
@@ -87,9 +88,10 @@ export class Lab {
     return lab
   }
 
-  private constructor(hostCount: number, { underlay = 'ipv4', segments = 1 }: LabOptions) {
+  private constructor(hostCount: number, { underlay = 'ipv4', segments = 1, containers = 1 }: LabOptions) {
     assertCount('hosts', hostCount, MAX_HOSTS)
     assertCount('segments', segments, Math.min(MAX_SEGMENTS, hostCount))
+    assertCount('containers of a host', containers, MAX_CONTAINERS, 0)
     for (let number = 1; number <= hostCount; number++) {
       const segment = Math.floor(((number - 1) * segments) / hostCount)
       const vtep = underlayAddress(underlay, segment, number)
@@ -392,7 +394,7 @@ function checked(text: string, parse: (text: string) => string | undefined, what
   return canonical
 }
 
-function assertCount(what: string, count: number, max: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= max) return
-  throw new RangeError(`the number of ${what} must be from 1 to ${max}, got ${count}`)
+function assertCount(what: string, count: number, max: number, min = 1): void {
+  if (Number.isInteger(count) && count >= min && count <= max) return
+  throw new RangeError(`the number of ${what} must be from ${min} to ${max}, got ${count}`)
 }

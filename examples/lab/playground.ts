@@ -57,6 +57,9 @@ export abstract class Playground {
   /** Makes one more container, and tells the agent of its host. */
   abstract add(host: LabHost): Promise<LabContainer>
 
+  /** Whether the agent of its host has been told of a container. */
+  abstract isAttached(container: LabContainer): boolean
+
   /** Tells the agent of its host that a container is there. */
   abstract attach(container: LabContainer): Promise<void>
 

@@ -1,6 +1,7 @@
+import { HearsayError } from '../errors.ts'
 import { type Batch, toRowBatches } from './batch.ts'
 import type { Changes, Kernel } from './kernel.ts'
-import { KernelMonitor } from './kernel-monitor.ts'
+import { type KernelEvent, KernelMonitor } from './kernel-monitor.ts'
 import { parseIp, parseMac } from './node-addresses.ts'
 import type { Run } from './node-commands.ts'
 import { type OverlayRow, overlayRules } from './overlay-rows.ts'
@@ -13,6 +14,8 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
   readonly same: (a: OverlayRow, b: OverlayRow) => boolean = overlayRules.same
   readonly #device: VxlanDevice
   readonly #run: Run
+  /** The MACs that lead to our port of the bridge, for all that we know. */
+  readonly #portMacs = new Set<string>()
 
   constructor(device: VxlanDevice, run: Run) {
     this.#device = device
@@ -21,17 +24,17 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
 
   async dump(): Promise<OverlayRow[]> {
     // Whatever is wrong, making the device right either mends it or tells.
-    const rows = await this.#rowsIfRight().catch(() => undefined)
-    if (rows !== undefined) return rows
-    await this.#device.ensure()
-    const rowsNow = await this.#rowsIfRight()
-    if (rowsNow === undefined) throw new Error(`device ${this.#device.name} does not stay as it is made`)
-    return rowsNow
+    const rows = (await this.#rowsIfRight().catch(() => undefined)) ?? (await this.#rowsOnceRight())
+    this.#portMacs.clear()
+    for (const row of rows) if (row.table === 'port') this.#portMacs.add(row.mac)
+    return rows
   }
 
   /** Rejects with a `RefusedRowsError` that names each row that failed; the others are in place then. */
   async apply(changes: Changes<OverlayRow>): Promise<void> {
     const batches = toRowBatches(this.#device.name, changes)
+    for (const row of changes.remove) if (row.table === 'port') this.#portMacs.delete(row.mac)
+    for (const row of changes.put) if (row.table === 'port') this.#portMacs.add(row.mac)
     const refused = (await Promise.all(batches.map((batch) => this.#batch(batch)))).flat()
     if (refused.length > 0) throw new RefusedRowsError(refused)
   }
@@ -43,10 +46,16 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
   watch(onDrift: () => void): () => void {
     return KernelMonitor.of(this.#run).listen({
       onEvent: (event) => {
-        if (this.#device.isConcernedBy(event)) onDrift()
+        if (this.#device.isConcernedBy(event) || this.#isPortRowTaken(event)) onDrift()
       },
       onGap: onDrift,
     })
+  }
+
+  /** A frame from a container with this MAC, or somebody by hand, draws the bridge's row to another port. */
+  #isPortRowTaken({ kind, text }: KernelEvent): boolean {
+    const [, mac] = (kind === 'neighbour' && /^dev \S+ lladdr (\S+)/.exec(text)) || []
+    return mac !== undefined && this.#portMacs.has(mac)
   }
 
   async #batch({ tool, lines, rows, removals }: Batch): Promise<RefusedRow<OverlayRow>[]> {
@@ -58,6 +67,14 @@ export class LinuxOverlayKernel implements Kernel<OverlayRow> {
       refused.push({ row, code: 'ERR_COMMAND_FAILED', reason: `"${tool} ${lines[index]}": ${words}` })
     }
     return refused
+  }
+
+  async #rowsOnceRight(): Promise<OverlayRow[]> {
+    await this.#device.ensure()
+    const rows = await this.#rowsIfRight()
+    if (rows !== undefined) return rows
+    const message = `device ${this.#device.name} does not stay as it is made: somebody else changes it, too`
+    throw new HearsayError('ERR_DEVICE_UNSTABLE', message)
   }
 
   /** All rows, if the device is as it should be; both tables and the device are read at once. */

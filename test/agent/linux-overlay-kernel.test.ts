@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseFdb, parseNeighbours } from '../../src/agent/linux-overlay-kernel.ts'
+import { LinuxOverlayKernel, parseFdb, parseNeighbours } from '../../src/agent/linux-overlay-kernel.ts'
+import { CommandError, type Run } from '../../src/agent/node-commands.ts'
+import { VxlanDevice } from '../../src/agent/vxlan-device.ts'
 
 const MAC = '02:42:00:00:00:02'
 const SELF = { mac: MAC, dst: '10.77.0.2', flags: ['self'], state: 'permanent' }
@@ -39,5 +41,53 @@ describe('what counts as a row of ours in a dump', () => {
       { ...ours, dst: '10.42.0.4', extern_learn: null },
     ]
     expect(parseNeighbours(dump)).toEqual([{ table: 'neighbour', ip: '10.42.0.2', mac: MAC }])
+  })
+})
+
+describe('a dump', () => {
+  const underlay = { ifname: 'eth0', mtu: 1500 }
+  const link = (flags: readonly string[]) => ({
+    ifname: 'vx42',
+    ifalias: 'hearsay overlay',
+    mtu: 1450,
+    flags,
+    linkinfo: {
+      info_kind: 'vxlan',
+      info_data: { id: 42, local: '10.77.0.1', port: 4789, learning: false, proxy: true },
+    },
+  })
+  const neighbour = { dst: '10.42.0.2', lladdr: MAC, state: ['PERMANENT'] }
+
+  /** A kernel with one device, whose tools fail as often as `failures` says. */
+  const kernelWith = (flags: readonly string[], failures = 0): LinuxOverlayKernel => {
+    let left = failures
+    const run: Run = async (tool, args) => {
+      if (tool === 'bridge') return JSON.stringify([SELF])
+      const parts = [[link(flags)], [{}, underlay], [neighbour]].map((part) => JSON.stringify(part))
+      if (args.includes('-batch')) {
+        if (left-- > 0) throw new CommandError('ip', 'Dump was interrupted', undefined)
+        return `${parts.join('\n')}\n`
+      }
+      return (args.includes('address') ? parts[1] : parts[0]) ?? ''
+    }
+    const options = { name: 'vx42', vni: 42, vtep: '10.77.0.1', port: 4789 }
+    return new LinuxOverlayKernel(new VxlanDevice(options, run), run)
+  }
+  const ROWS = [
+    { table: 'fdb', mac: MAC, vtep: '10.77.0.2' },
+    { table: 'neighbour', ip: '10.42.0.2', mac: MAC },
+  ]
+
+  it('is both tables of the device', async () => {
+    expect(await kernelWith(['UP']).dump()).toEqual(ROWS)
+  })
+
+  it('is read once more where it was interrupted, and fails where it is again', async () => {
+    expect(await kernelWith(['UP'], 1).dump()).toEqual(ROWS)
+    await expect(kernelWith(['UP'], 2).dump()).rejects.toThrow('Dump was interrupted')
+  })
+
+  it('fails while the device does not become what it should be', async () => {
+    await expect(kernelWith([]).dump()).rejects.toMatchObject({ code: 'ERR_DEVICE_UNSTABLE' })
   })
 })

@@ -71,10 +71,10 @@ describe('a change', () => {
 
   it('with two rows for one slot puts the first of them, and then rests', async () => {
     const scene = new Scene()
-    await scene.settle([row('a', 1), row('a', 2)])
-    expect(scene.kernel.rows()).toEqual([row('a', 1)])
-    await scene.time.pass(60_000)
-    expect(scene.kernel.applied).toEqual([])
+    await scene.want([row('a', 1), row('a', 2)], 60_000)
+    expect(scene.kernel.applied).toEqual([{ put: [row('a', 1)], remove: [] }])
+    await scene.want([row('a', 3), row('a', 1)], 60_000)
+    expect(scene.kernel.applied.slice(1)).toEqual([{ put: [row('a', 3)], remove: [] }])
   })
 })
 

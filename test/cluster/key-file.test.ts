@@ -3,9 +3,11 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Simulation } from '../../sim/simulation.ts'
 import { Cluster, generateKey, HearsayError } from '../../src/index.ts'
+import { KeyFile } from '../../src/key-file.ts'
 import type { SecretFiles, Timer, Transport, TransportHandlers } from '../../src/runtime/runtime.ts'
 import { RuntimeAround } from '../runtime/around.ts'
 import { alive, start, until, warningsOf } from './nodes.ts'
@@ -175,6 +177,35 @@ it('a file that is missing or holds no key is refused by a sentence that shows n
     const shown = inspect(error, { depth: Infinity, showHidden: true })
     for (let at = 0; at + 8 <= almost.length; at += 8) expect(shown).not.toContain(almost.slice(at, at + 8))
   }
+})
+
+it('whatever is in a file, it holds keys or is refused, and never is anything else thrown', async () => {
+  const line = fc.oneof(
+    fc.uint8Array({ minLength: 32, maxLength: 32 }).map((key) => hex(key)),
+    fc.uint8Array({ minLength: 32, maxLength: 32 }).map((key) => base64(key)),
+    fc.constantFrom('', '#', '# comment', `${hex(KEY)} # ${hex(KEY)}`, '\r'),
+    fc.string(),
+  )
+  const content = fc.oneof(
+    fc.array(line).map((lines) => new TextEncoder().encode(lines.join('\n'))),
+    fc.uint8Array({ maxLength: 200 }),
+  )
+  await fc.assert(
+    fc.asyncProperty(content, async (bytes) => {
+      const runtime = new FailingFiles()
+      runtime.secretFiles = {
+        read: async () => ({ bytes: bytes.slice(), shared: false }),
+        replace: async () => {},
+      }
+      const read = await KeyFile.read(runtime, file).catch((error: unknown) => error)
+      if (read instanceof KeyFile) {
+        await read.use(async (keys) =>
+          expect(keys.every(({ length }) => length === 32) && keys.length > 0).toBe(true),
+        )
+      } else expect(read).toMatchObject({ code: 'ERR_KEY_FILE' })
+    }),
+    { numRuns: 500 },
+  )
 })
 
 it('a key where the path belongs is refused without being shown', async () => {

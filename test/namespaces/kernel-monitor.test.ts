@@ -100,6 +100,7 @@ describeOnKernel('drift of a real kernel', () => {
     ['an FDB row is deleted', `bridge fdb del ${MAC} dev vx42 self`],
     ['an FDB row is falsified', `bridge fdb replace ${MAC} dev vx42 dst 10.77.0.9 self permanent`],
     ['a bridge row is deleted', `bridge fdb del ${MAC} dev vx42 master`],
+    ['a bridge row is drawn to another port', `bridge fdb replace ${MAC} dev c1 master static`],
     ['a neighbour is deleted', 'ip neigh del 10.42.0.2 dev vx42'],
     [
       'a neighbour is falsified',
@@ -135,6 +136,7 @@ describeOnKernel('drift of a real kernel', () => {
     await byHand('ip link set dev other up')
     await byHand('ip neigh replace 10.77.0.5 lladdr 02:42:00:00:00:05 dev other nud permanent')
     await byHand('ip route add 10.42.3.0/24 dev other')
+    await byHand('bridge fdb replace 02:42:00:00:00:07 dev c1 master static')
     await byHand('ip link del dev other')
     await allIsHeard()
     expect(drifts).toBe(0)

@@ -71,8 +71,9 @@ describeOnKernel('npm run lab', () => {
 
     expect(await lab.perform(['add', 'h1'])).toContain('c3  10.42.0.3')
     await lab.perform(['move', 'c3', 'h2'])
+    await lab.perform(['detach', 'h2/c3'])
     await lab.perform(['kill', 'h1'])
-    expect(await lab.perform(['list'])).toMatch(/h1 .* no agent\n.*c1 .*\nh2 .*\n.*c2 .*\n.*c3/)
+    expect(await lab.perform(['list'])).toMatch(/h1 .* no agent\n.*c1 .*\nh2 .*\n.*c2 .*\n.*c3 .* detached/)
     await lab.perform(['start', 'h1'])
     expect(JSON.parse(await lab.perform(['status', 'h1']))).toMatchObject({ name: 'h1' })
 

@@ -101,6 +101,8 @@ describeOnKernel('the lab', () => {
     expect(() => lab.addContainer(h1, { ips: ['10.42.0.9; reboot'] })).toThrow('not a unicast IP address')
     expect(() => lab.addContainer(h1, { mac: 'ff:ff:ff:ff:ff:ff' })).toThrow('not a unicast MAC address')
     expect(() => Lab.build(0)).toThrow('from 1 to 200')
+    expect(() => Lab.build(2, { segments: 3 })).toThrow('from 1 to 2')
+    expect(() => Lab.build(2, { containers: Number.NaN })).toThrow('from 0 to 250')
     expect(lab.containers).toHaveLength(1)
   })
 
