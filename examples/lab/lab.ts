@@ -127,8 +127,10 @@ export class Lab {
     return container
   }
 
+  /** Ends the processes in it as well. */
   removeContainer({ name }: LabContainer): void {
     const { namespace, host } = known(this.#containers, name, 'container')
+    runScript(`for pid in $(ip netns pids ${namespace}); do kill -KILL "$pid" || true; done`)
     // Its device in the host goes at once; left to the namespace's end it would linger for a while.
     runBatches([{ namespace: host.namespace, lines: [`link del dev ${name}`] }])
     runBatches([{ lines: [`netns delete ${namespace}`] }])

@@ -81,7 +81,7 @@ describeOnKernel('the lab', () => {
     },
   )
 
-  it('makes a container at run time, with addresses as told or the next ones, and removes it', async () => {
+  it('makes a container at run time, with addresses as told or the next ones, and removes it with its processes', async () => {
     const [lab, h1] = build(1, { containers: 2 }) as [Lab, LabHost]
     const next = lab.addContainer(h1)
     const told = lab.addContainer(h1, { ips: ['10.42.9.9', 'fd42::99'], mac: '02:00:00:00:00:99' })
@@ -90,7 +90,13 @@ describeOnKernel('the lab', () => {
     for (const ip of [...next.ips, ...told.ips]) expect(await isReached(h1.container, ip)).toBe(true)
     const device = execFileSync('ip', ['-netns', told.namespace, 'link', 'show', 'dev', 'eth0'])
     expect(String(device)).toContain(told.mac)
+    const inside = spawn('ip', ['netns', 'exec', next.namespace, 'sleep', '60'], { stdio: 'ignore' })
+    const ended = new Promise((resolve) => inside.once('exit', (_, signal) => resolve(signal)))
+    const processes = (): string =>
+      execFileSync('ip', ['netns', 'pids', next.namespace], { encoding: 'utf8' })
+    await expect.poll(processes).toContain(String(inside.pid))
     lab.removeContainer(next)
+    expect(await ended).toBe('SIGKILL')
     expect(h1.containers.map(({ name }) => name)).toEqual(['c1', 'c2', 'c4'])
     expect(namespaces()).not.toContain(next.namespace)
     expect(await isCutOff(h1.container, next.ip)).toBe(true)
