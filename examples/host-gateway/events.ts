@@ -1,15 +1,10 @@
 import type { MemberEvent } from '../shared/follow-members.ts'
+import type { ListeningEvent } from '../shared/start-node.ts'
 import type { Problem } from './problem.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
 export type AgentEvent =
-  /** It takes part in the cluster, and takes requests on its control socket. */
-  | {
-      readonly event: 'listening'
-      readonly name: string
-      readonly address: string
-      readonly socket: string
-    }
+  | ListeningEvent
   | MemberEvent
   /** The subnet that containers of this host may use from now on; without one, none. */
   | { readonly event: 'subnet'; readonly subnet?: string }

@@ -1,6 +1,12 @@
-import { hostname } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { isIpv6, parseDevice, parseVtep } from '../../src/agent/index.ts'
+import {
+  type Environment,
+  NODE_OPTIONS,
+  type NodeOptions,
+  nodeOptions,
+  wholeNumber,
+} from '../shared/node-options.ts'
 import { SubnetPool } from './pool.ts'
 import { parsePrefix } from './prefix.ts'
 
@@ -42,26 +48,14 @@ Options of down, where no agent is running:
 const DEFAULT_SOCKET = '/run/hearsay-host-gateway.sock'
 
 /** Everything that an agent process needs to know. */
-export interface RunOptions {
+export interface RunOptions extends NodeOptions {
   readonly pool: SubnetPool
   readonly gateway: string
   readonly bridge: string | undefined
   readonly network: string
-  readonly name: string
-  readonly bind: string
-  readonly seeds: readonly string[]
-  /** One of these three, or `insecure`. */
-  readonly keyFile: string | undefined
-  readonly keys: readonly string[]
-  readonly insecure: boolean
-  readonly socket: string
-  readonly stateDirectory: string | undefined
   readonly enableForwarding: boolean
-  readonly withdrawAfterMs: number
   readonly reuseAfterMs: number
   readonly protocol: number
-  readonly auditIntervalMs: number
-  readonly stopOnEof: boolean
 }
 
 /** What is asked of a running agent. */
@@ -79,31 +73,18 @@ export type Command =
   | Request
 
 const OPTIONS = {
-  socket: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
+  ...NODE_OPTIONS,
   range: { type: 'string' },
   'subnet-length': { type: 'string' },
   gateway: { type: 'string' },
   bridge: { type: 'string' },
   network: { type: 'string', default: 'host-gateway' },
-  name: { type: 'string' },
-  bind: { type: 'string' },
-  seed: { type: 'string', multiple: true, default: [] as string[] },
-  'key-file': { type: 'string' },
-  'key-env': { type: 'string', default: 'HEARSAY_KEY' },
-  insecure: { type: 'boolean', default: false },
-  state: { type: 'string' },
   'enable-forwarding': { type: 'boolean', default: false },
-  'withdraw-after-ms': { type: 'string', default: '10000' },
   'reuse-after-ms': { type: 'string', default: '600000' },
   protocol: { type: 'string', default: '116' },
-  'audit-ms': { type: 'string', default: '10000' },
-  'stop-on-eof': { type: 'boolean', default: false },
 } as const satisfies ParseArgsConfig['options']
 
 type Values = ReturnType<typeof parse>['values']
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** What a command line asks for. Throws an Error that names every fault. */
 export function parseCommand(args: readonly string[], env: Environment): Command {
@@ -132,8 +113,12 @@ function requestOptions(values: Values, faults: string[]): Omit<Request, 'comman
   return {
     json: values.json,
     stateDirectory: values.state,
-    protocol: integer(values, 'protocol', 5, 255, faults),
+    protocol: protocolOf(values, faults),
   }
+}
+
+function protocolOf({ protocol }: Values, faults: string[]): number {
+  return wholeNumber('--protocol', protocol, [5, 255], faults)
 }
 
 function runOptions(values: Values, socket: string, env: Environment, faults: string[]): RunOptions {
@@ -145,31 +130,16 @@ function runOptions(values: Values, socket: string, env: Environment, faults: st
   }
   const bridge = values.bridge
   if (bridge !== undefined && parseDevice(bridge) === undefined) faults.push('--bridge must be a device name')
-  const keyFile = values['key-file']
-  const key = keyFile === undefined ? env[values['key-env']] : undefined
-  if (keyFile === undefined && key === undefined && !values.insecure) {
-    faults.push(`give --key-file, put a key into ${values['key-env']}, or say --insecure`)
-  }
   return {
+    ...nodeOptions(values, socket, gateway, env, faults),
     // Not used where there are faults.
     pool: pool as SubnetPool,
     gateway,
     bridge,
     network: values.network,
-    name: values.name ?? hostname(),
-    bind: values.bind ?? `${isIpv6(gateway) ? `[${gateway}]` : gateway}:7946`,
-    seeds: values.seed,
-    keyFile,
-    keys: key === undefined ? [] : [key],
-    insecure: values.insecure,
-    socket,
-    stateDirectory: values.state,
     enableForwarding: values['enable-forwarding'],
-    withdrawAfterMs: integer(values, 'withdraw-after-ms', 0, 86_400_000, faults),
-    reuseAfterMs: integer(values, 'reuse-after-ms', 0, 86_400_000, faults),
-    protocol: integer(values, 'protocol', 5, 255, faults),
-    auditIntervalMs: integer(values, 'audit-ms', 100, 86_400_000, faults),
-    stopOnEof: values['stop-on-eof'],
+    reuseAfterMs: wholeNumber('--reuse-after-ms', values['reuse-after-ms'], [0, 86_400_000], faults),
+    protocol: protocolOf(values, faults),
   }
 }
 
@@ -186,16 +156,4 @@ function poolOf(values: Values, faults: string[]): SubnetPool | undefined {
     faults.push(`--subnet-length: ${(error as Error).message}`)
     return undefined
   }
-}
-
-function integer(
-  values: Values,
-  name: 'withdraw-after-ms' | 'reuse-after-ms' | 'protocol' | 'audit-ms',
-  min: number,
-  max: number,
-  faults: string[],
-): number {
-  const value = /^\d{1,8}$/.test(values[name]) ? Number(values[name]) : Number.NaN
-  if (!(value >= min && value <= max)) faults.push(`--${name} must be a number from ${min} to ${max}`)
-  return value
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { iproute2, LinuxRouteKernel, type Run } from '../../src/agent/index.ts'
-import { ApiError } from '../shared/api-error.ts'
+import { type Answered, downOrTidy } from '../shared/down.ts'
 import { readState } from '../shared/state-file.ts'
 import { printTable } from '../shared/table-print.ts'
 import { parseState, STATE_FILE_NAME } from './agent-state.ts'
@@ -12,28 +12,19 @@ import type { AgentStatus } from './status.ts'
 
 /** Asks the running agent, and returns what is to be printed. */
 export async function runRequest(request: Request): Promise<string> {
-  const client = new HostGatewayClient(request.socket)
-  if (request.command === 'status') {
-    const status = await client.status()
-    return request.json ? JSON.stringify(status, undefined, 2) : statusText(status)
-  }
-  const removed = await down(client, request)
-  if (request.json) {
-    return JSON.stringify({ agent: removed === undefined, removed: removed ?? [] }, undefined, 2)
-  }
-  return removed === undefined ? 'the agent has left' : ['no agent was running', ...removed].join('\n')
+  const { answer, text } = await ask(new HostGatewayClient(request.socket), request)
+  return request.json ? JSON.stringify(answer, undefined, 2) : text
 }
 
-/** What was removed where no agent was running; undefined where the agent did it. */
-async function down(client: HostGatewayClient, request: Request): Promise<string[] | undefined> {
-  try {
-    await client.down()
-    return undefined
-  } catch (error) {
-    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT'
-    if (!isNobodyThere) throw error
-    return removeLeftovers(request, iproute2())
+async function ask(client: HostGatewayClient, request: Request): Promise<Answered> {
+  if (request.command === 'down') {
+    return downOrTidy(
+      () => client.down(),
+      () => removeLeftovers(request, iproute2()),
+    )
   }
+  const answer = await client.status()
+  return { answer, text: statusText(answer) }
 }
 
 /** Removes what an agent that is gone has left behind on this host. Returns what that was, in words. */

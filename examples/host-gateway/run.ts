@@ -1,9 +1,10 @@
 import { iproute2, LinuxRouteKernel } from '../../src/agent/index.ts'
-import { Cluster } from '../../src/index.ts'
+import type { Cluster } from '../../src/index.ts'
 import { ApiError } from '../shared/api-error.ts'
 import { describeError } from '../shared/describe-error.ts'
-import { followMembers, peersToRemember } from '../shared/follow-members.ts'
+import { peersToRemember } from '../shared/follow-members.ts'
 import { serveAgent } from '../shared/serve-agent.ts'
+import { startNode } from '../shared/start-node.ts'
 import { readState, StateFile } from '../shared/state-file.ts'
 import { aborted } from '../shared/waiting.ts'
 import { HostGatewayAgent } from './agent.ts'
@@ -85,16 +86,12 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
   const { pool, gateway, protocol, bridge, stateDirectory, network, reuseAfterMs, auditIntervalMs } = options
   const restored =
     stateDirectory === undefined ? undefined : await readState(stateDirectory, STATE_FILE_NAME, parseState)
-  const seeds = [...new Set([...options.seeds, ...(restored?.peers ?? [])])]
   const run = iproute2()
   const host = new LinuxHost(run, pool.range.family, protocol)
   if (options.enableForwarding) await host.enableForwarding()
 
-  const { name, bind, keyFile, keys, insecure, withdrawAfterMs } = options
-  const secret = keyFile === undefined ? { keys } : { keyFile }
-  const cluster = await Cluster.start({ name, bind, seeds, insecure, withdrawAfterMs, signal, ...secret })
+  const { cluster, expectsOthers } = await startNode(options, restored?.peers ?? [], signal, log)
   try {
-    followMembers(cluster, log)
     cluster.on('warning', ({ code, message }) => log({ event: 'problem', code, subject: 'cluster', message }))
     let subnet = restored?.subnet
     const memory =
@@ -122,7 +119,7 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
       host,
       routes: new LinuxRouteKernel({ protocol }, run),
       bridge: bridge === undefined ? undefined : new LinuxBridgeAddresses(bridge, pool.range, run),
-      expectsOthers: seeds.length > 0,
+      expectsOthers,
       preferred: restored?.subnet,
       onSubnet: (told) => {
         subnet = told ?? subnet

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { COMMAND_USAGE, overview } from './commands.ts'
+import { endOnSignals } from './end-on-signals.ts'
 import { HostGatewayPlayground } from './host-gateway-playground.ts'
 import { type LabOptions, missingForLab } from './lab.ts'
 import { removeAbandoned } from './namespaces.ts'
@@ -60,20 +61,6 @@ function open(mode: string, hosts: number, options: LabOptions): Promise<Playgro
   if (mode === 'overlay') return OverlayPlayground.up(hosts, options)
   if (mode === 'host-gateway') return HostGatewayPlayground.up(hosts, options)
   throw new Error(`--mode must be overlay or host-gateway, got ${mode}`)
-}
-
-/** Leaving through process.exit runs the exit handlers, and those remove everything, whatever the reason. */
-function endOnSignals(): void {
-  for (const [signal, exitCode] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
-    process.on(signal, () => {
-      console.log(`\n${signal}: removing everything`)
-      process.exit(exitCode)
-    })
-  }
 }
 
 async function exec(args: readonly string[]): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKey } from '../../src/index.ts'
+import { endOnSignals } from '../lab/end-on-signals.ts'
 import { Lab, missingForLab } from '../lab/lab.ts'
 import { Narrator } from './narrator.ts'
 import { labStage, loopbackStage, type Stage } from './stage.ts'
@@ -40,18 +41,7 @@ async function play(stage: Stage, narrator: Narrator): Promise<void> {
   await new Story(stage, narrator).tell()
 }
 
-// Leaving through process.exit runs the exit handlers, and those remove everything, whatever the reason.
-for (const [signal, exitCode] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.on(signal, () => {
-    console.log(`\n${signal}: removing everything`)
-    process.exit(exitCode)
-  })
-}
-
+endOnSignals()
 main().catch((error: unknown) => {
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)
   process.exit(1)

@@ -1,16 +1,11 @@
 import type { OverlayRow } from '../../src/agent/index.ts'
 import type { MemberEvent } from '../shared/follow-members.ts'
+import type { ListeningEvent } from '../shared/start-node.ts'
 import type { Address, Station } from './tables.ts'
 
 /** What an agent tells its operator, one JSON object a line on stdout. */
 export type AgentEvent =
-  /** It takes part in the cluster, and takes requests on its control socket. */
-  | {
-      readonly event: 'listening'
-      readonly name: string
-      readonly address: string
-      readonly socket: string
-    }
+  | ListeningEvent
   | MemberEvent
   | { readonly event: 'joined' | 'parted'; readonly network: string }
   | {

@@ -1,6 +1,12 @@
-import { hostname } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { parseVtep } from '../../src/agent/index.ts'
+import {
+  type Environment,
+  NODE_OPTIONS,
+  type NodeOptions,
+  nodeOptions,
+  wholeNumber,
+} from '../shared/node-options.ts'
 import type { NetworkSpec } from './control-api.ts'
 
 export const USAGE = `Usage: overlay-agent COMMAND [options]
@@ -45,24 +51,10 @@ Options of down:
 const DEFAULT_SOCKET = '/run/hearsay-overlay.sock'
 
 /** Everything that an agent process needs to know. */
-export interface RunOptions {
-  readonly name: string
-  readonly bind: string
-  readonly seeds: readonly string[]
-  /** One of these three, or `insecure`. */
-  readonly keyFile: string | undefined
-  readonly keys: readonly string[]
-  readonly insecure: boolean
+export interface RunOptions extends NodeOptions {
   readonly vtep: string
   readonly vxlanPort: number
-  /** Long enough for an agent to restart: its endpoints are there all the while. */
-  readonly withdrawAfterMs: number
-  readonly socket: string
-  readonly stateDirectory: string | undefined
-  /** How often to look for rows that somebody else has changed. */
-  readonly auditIntervalMs: number
   readonly dryRun: boolean
-  readonly stopOnEof: boolean
 }
 
 /** What is asked of a running agent. What it is given is left to the agent to judge. */
@@ -87,29 +79,16 @@ export type Command =
   | Request
 
 const OPTIONS = {
-  socket: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
+  ...NODE_OPTIONS,
   vtep: { type: 'string' },
-  name: { type: 'string' },
-  bind: { type: 'string' },
-  seed: { type: 'string', multiple: true, default: [] as string[] },
-  'key-file': { type: 'string' },
-  'key-env': { type: 'string', default: 'HEARSAY_KEY' },
-  insecure: { type: 'boolean', default: false },
-  state: { type: 'string' },
   'vxlan-port': { type: 'string', default: '4789' },
-  'withdraw-after-ms': { type: 'string', default: '10000' },
-  'audit-ms': { type: 'string', default: '10000' },
   'dry-run': { type: 'boolean', default: false },
-  'stop-on-eof': { type: 'boolean', default: false },
   vni: { type: 'string' },
   bridge: { type: 'string' },
   device: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
 type Values = ReturnType<typeof parse>['values']
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** What a command line asks for. Throws an Error that names every fault. */
 export function parseCommand(args: readonly string[], env: Environment): Command {
@@ -138,8 +117,9 @@ function request(command: string | undefined, operands: readonly string[], value
   switch (command) {
     case 'join': {
       expect(operands.length === 1 && values.vni !== undefined, 'join NETWORK --vni N')
-      const vni = integer(values.vni, 1, 0xff_ffff)
-      if (vni === undefined) throw new Error('--vni must be a number from 1 to 16777215')
+      const faults: string[] = []
+      const vni = wholeNumber('--vni', values.vni, [1, 0xff_ffff], faults)
+      if (faults.length > 0) throw new Error(faults.join('; '))
       const { bridge, device } = values
       const spec = {
         vni,
@@ -174,48 +154,10 @@ function request(command: string | undefined, operands: readonly string[], value
 
 function runOptions(values: Values, socket: string, env: Environment): RunOptions {
   const faults: string[] = []
-  const need = <T>(value: T | undefined, fault: string): T => {
-    if (value === undefined) faults.push(fault)
-    return value as T
-  }
-  const vtep = need(
-    parseVtep(values.vtep ?? ''),
-    '--vtep must be the IP address of this host on the underlay',
-  )
-  const vxlanPort = need(integer(values['vxlan-port'], 1, 65_535), '--vxlan-port must be a port number')
-  const withdrawAfterMs = need(
-    integer(values['withdraw-after-ms'], 0, 86_400_000),
-    '--withdraw-after-ms must be a number from 0 to 86400000',
-  )
-  const auditIntervalMs = need(
-    integer(values['audit-ms'], 100, 86_400_000),
-    '--audit-ms must be a number from 100 to 86400000',
-  )
-  const keyFile = values['key-file']
-  const key = keyFile === undefined ? env[values['key-env']] : undefined
-  if (keyFile === undefined && key === undefined && !values.insecure) {
-    faults.push(`give --key-file, put a key into ${values['key-env']}, or say --insecure`)
-  }
+  const vtep = parseVtep(values.vtep ?? '') ?? ''
+  if (vtep === '') faults.push('--vtep must be the IP address of this host on the underlay')
+  const vxlanPort = wholeNumber('--vxlan-port', values['vxlan-port'], [1, 65_535], faults)
+  const node = nodeOptions(values, socket, vtep, env, faults)
   if (faults.length > 0) throw new Error(faults.join('; '))
-  return {
-    name: values.name ?? hostname(),
-    bind: values.bind ?? `${vtep.includes(':') ? `[${vtep}]` : vtep}:7946`,
-    seeds: values.seed,
-    keyFile,
-    keys: key === undefined ? [] : [key],
-    insecure: values.insecure,
-    vtep,
-    vxlanPort,
-    withdrawAfterMs,
-    socket,
-    stateDirectory: values.state,
-    auditIntervalMs,
-    dryRun: values['dry-run'],
-    stopOnEof: values['stop-on-eof'],
-  }
-}
-
-function integer(text: string | undefined, min: number, max: number): number | undefined {
-  const value = /^\d{1,8}$/.test(text ?? '') ? Number(text) : Number.NaN
-  return value >= min && value <= max ? value : undefined
+  return { ...node, vtep, vxlanPort, dryRun: values['dry-run'] }
 }

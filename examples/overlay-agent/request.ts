@@ -1,4 +1,4 @@
-import { ApiError } from '../shared/api-error.ts'
+import { type Answered, downOrTidy } from '../shared/down.ts'
 import { printTable } from '../shared/table-print.ts'
 import type { EndpointInfo, NetworkInfo, StatusAnswer } from './control-api.ts'
 import { ControlClient } from './control-client.ts'
@@ -10,12 +10,6 @@ export async function runRequest(request: Request): Promise<string> {
   const client = new ControlClient(request.socket)
   const { answer, text } = await ask(client, request)
   return request.json ? JSON.stringify(answer, undefined, 2) : text
-}
-
-interface Answered {
-  readonly answer: unknown
-  /** The same for a reader. */
-  readonly text: string
 }
 
 async function ask(client: ControlClient, request: Request): Promise<Answered> {
@@ -54,27 +48,11 @@ async function ask(client: ControlClient, request: Request): Promise<Answered> {
       const answer = await client.status()
       return { answer, text: statusText(answer) }
     }
-    case 'down': {
-      const removed = await down(client, request.stateDirectory)
-      const text =
-        removed === undefined ? 'the agent has left' : ['no agent was running', ...removed].join('\n')
-      return { answer: { agent: removed === undefined, removed: removed ?? [] }, text }
-    }
-  }
-}
-
-/** What was removed where no agent was running; undefined where the agent did it. */
-async function down(
-  client: ControlClient,
-  stateDirectory: string | undefined,
-): Promise<string[] | undefined> {
-  try {
-    await client.down()
-    return undefined
-  } catch (error) {
-    const isNobodyThere = error instanceof ApiError && error.code === 'ERR_NO_AGENT'
-    if (!isNobodyThere) throw error
-    return removeLeftovers(stateDirectory, client.socketPath)
+    case 'down':
+      return downOrTidy(
+        () => client.down(),
+        () => removeLeftovers(request.stateDirectory, client.socketPath),
+      )
   }
 }
 

@@ -1,7 +1,6 @@
 import { iproute2 } from '../../src/agent/index.ts'
-import { Cluster } from '../../src/index.ts'
-import { followMembers } from '../shared/follow-members.ts'
 import { serveAgent } from '../shared/serve-agent.ts'
+import { startNode } from '../shared/start-node.ts'
 import { readState } from '../shared/state-file.ts'
 import { aborted } from '../shared/waiting.ts'
 import { OverlayAgent } from './agent.ts'
@@ -38,14 +37,10 @@ async function startAgent(
   signal: AbortSignal,
   log: (event: AgentEvent) => void,
 ): Promise<OverlayAgent> {
-  const { name, bind, keyFile, keys, insecure, withdrawAfterMs, vtep, stateDirectory, auditIntervalMs } =
-    options
+  const { vtep, stateDirectory, auditIntervalMs } = options
   const restored =
     stateDirectory === undefined ? undefined : await readState(stateDirectory, STATE_FILE_NAME, parseState)
-  const seeds = [...new Set([...options.seeds, ...(restored?.peers ?? [])])]
-  const secret = keyFile === undefined ? { keys } : { keyFile }
-  const cluster = await Cluster.start({ name, bind, seeds, insecure, withdrawAfterMs, signal, ...secret })
-  followMembers(cluster, log)
+  const { cluster, expectsOthers } = await startNode(options, restored?.peers ?? [], signal, log)
   cluster.on('warning', ({ message }) => log({ event: 'problem', message }))
   const underlay = { vtep, port: options.vxlanPort }
   const run = iproute2()
@@ -56,7 +51,7 @@ async function startAgent(
       options.dryRun
         ? openDryRun(spec, underlay, (commands, rows) => log({ event: 'dry-run', commands, rows }))
         : openLinuxDataPath(spec, underlay, run),
-    expectsOthers: seeds.length > 0,
+    expectsOthers,
     log,
     auditIntervalMs,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
