@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -6,5 +7,7 @@ export default defineConfig({
     exclude: ['test/deep/**', 'test/bench/**'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // Much of the time of tests is waiting: two at once, also where there are two cores only.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 })

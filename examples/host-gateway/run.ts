@@ -78,7 +78,7 @@ class Running {
     await this.agent.stop()
     await this.#cluster.leave()
     // Last, since members that come are remembered until then.
-    if (forget) await this.#memory?.remove()
+    await (forget ? this.#memory?.remove() : this.#memory?.flushed())
   }
 }
 

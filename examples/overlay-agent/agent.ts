@@ -161,6 +161,7 @@ export class OverlayAgent {
     return this.#end(async () => {
       await Promise.all([...this.#networks.values()].map((network) => network.stop()))
       await this.#options.cluster.close()
+      await this.#stateFile?.flushed()
     })
   }
 

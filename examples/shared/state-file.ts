@@ -30,10 +30,15 @@ export class StateFile<State> {
     return this.#next
   }
 
-  /** Idempotent. */
-  async remove(): Promise<void> {
+  /** Resolves once nothing is being written any more, so that another process may go on with the file. */
+  async flushed(): Promise<void> {
     await this.#next?.catch(() => {})
     await this.#last.catch(() => {})
+  }
+
+  /** Idempotent. */
+  async remove(): Promise<void> {
+    await this.flushed()
     await rm(this.path, { force: true })
     await rm(`${this.path}.new`, { force: true })
   }

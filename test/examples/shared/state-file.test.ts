@@ -51,6 +51,18 @@ describe('a state file', () => {
     )
   })
 
+  it('leaves nothing under way once it is flushed', async () => {
+    let state = 0
+    const file = new StateFile(directory, NAME, () => ++state)
+    for (let i = 0; i < 20; i++) {
+      file.save()
+      if (i % 3 === 0) await new Promise(setImmediate)
+    }
+    await file.flushed()
+    expect(readdirSync(directory)).toEqual([NAME])
+    expect(JSON.parse(readFileSync(file.path, 'utf8'))).toBe(state)
+  })
+
   it('writes once what is asked for a thousand times at once', async () => {
     let writes = 0
     const file = new StateFile(directory, NAME, () => ++writes)
