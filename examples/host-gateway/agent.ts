@@ -137,11 +137,16 @@ export class HostGatewayAgent {
     }
   }
 
-  /** Withdraws this host's subnet, then removes every route and address that it made here. */
+  /** Ends, and leaves everything as it is: a later process goes on from there. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running.catch(() => {})
     await Promise.all([this.#routes.stop(), this.#bridge?.stop()])
+  }
+
+  /** Withdraws this host's subnet, then removes every route and address that it made here. */
+  async down(): Promise<void> {
+    await this.stop()
     await this.#joined?.leave()
     await Promise.all([this.#options.routes.remove(), this.#options.bridge?.remove()])
   }

@@ -17,9 +17,9 @@ import type { RunOptions } from './options.ts'
 type Log = (event: AgentEvent) => void
 
 /**
- * One host gateway agent, until the signal aborts or it is told to go down. Either way its subnet is
- * withdrawn, its routes are removed, and it leaves the cluster; going down also forgets the subnet. After a
- * crash the kernel is left as it is, and the next start takes it over.
+ * One host gateway agent, until the signal aborts or it is told to go down. With a state directory the end
+ * leaves everything as it is, for the next process to go on; without one nobody could, so the subnet is
+ * withdrawn and all is removed.
  */
 export async function runAgent(options: RunOptions, signal: AbortSignal, log: Log): Promise<void> {
   await serveAgent(options.socket, {
@@ -29,14 +29,14 @@ export async function runAgent(options: RunOptions, signal: AbortSignal, log: Lo
         case 'GET status':
           return running.agent.status()
         case 'POST down':
-          return running.end(true)
+          return running.down()
       }
       throw new ApiError(404, 'ERR_NOT_FOUND', `there is no ${method} /${path.join('/')} here`)
     },
     async run(running) {
       log({ event: 'listening', ...running.self, socket: options.socket })
       await Promise.race([aborted(signal), running.ended])
-      await running.end(false)
+      if (signal.aborted) await (options.stateDirectory === undefined ? running.down() : running.stop())
     },
   })
 }
@@ -67,18 +67,30 @@ class Running {
     return { name, address }
   }
 
-  /** Withdraws and removes everything. Called again, the same. */
-  end(forget: boolean): Promise<void> {
-    this.#tellEnded()
-    this.#ending ??= this.#end(forget)
-    return this.#ending
+  /** Ends, and leaves everything as it is. */
+  stop(): Promise<void> {
+    return this.#end(async () => {
+      await this.agent.stop()
+      await this.#cluster.close()
+      await this.#memory?.flushed()
+    })
   }
 
-  async #end(forget: boolean): Promise<void> {
-    await this.agent.stop()
-    await this.#cluster.leave()
-    // Last, since members that come are remembered until then.
-    await (forget ? this.#memory?.remove() : this.#memory?.flushed())
+  /** Withdraws and removes everything, and forgets the subnet. */
+  down(): Promise<void> {
+    return this.#end(async () => {
+      await this.agent.down()
+      await this.#cluster.leave()
+      // Last, since members that come are remembered until then.
+      await this.#memory?.remove()
+    })
+  }
+
+  /** Once only, however often it is told. */
+  #end(how: () => Promise<void>): Promise<void> {
+    this.#tellEnded()
+    this.#ending ??= how()
+    return this.#ending
   }
 }
 

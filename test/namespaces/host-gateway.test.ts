@@ -105,7 +105,7 @@ describeOnKernel('host gateway agents on the kernel', () => {
     return lab
   }
 
-  it('lead containers to each other, over a kill and a restart without a ping lost, and refuse a host behind a router', async () => {
+  it('lead containers to each other, over restarts by SIGKILL and SIGTERM without a ping lost, and refuse a host behind a router', async () => {
     const lab = build(3, { segments: 2 })
     const [h1, h2, h3] = lab.hosts.map((host) => new Gateway(host, lab.hosts, '10.42.0.0/16')) as [
       Gateway,
@@ -130,6 +130,9 @@ describeOnKernel('host gateway agents on the kernel', () => {
     await h2.kill()
     expect(await h2.routes()).toEqual([`${subnet1} via ${h1.host.vtep}`])
     expect(await h2.start()).toBe(subnet2)
+    await h2.stop()
+    expect(await h2.routes()).toEqual([`${subnet1} via ${h1.host.vtep}`])
+    expect(await h2.start()).toBe(subnet2)
     const { answered, lost } = await pings.stop()
     expect(answered).toBeGreaterThan(5)
     expect(lost).toBe(0)
@@ -140,7 +143,7 @@ describeOnKernel('host gateway agents on the kernel', () => {
     await expect.poll(() => h1.routes(), PATIENCE).toEqual([`${subnet2} via ${h2.host.vtep}`])
     await expect.poll(() => h1.bridgeAddresses(), PATIENCE).not.toContain('10.42.255.1')
 
-    await h2.stop()
+    await h2.client.down()
     expect(await h2.routes()).toEqual([])
     expect(await h2.bridgeAddresses()).not.toContain('10.42.')
     await expect.poll(() => h1.routes(), PATIENCE).toEqual([])

@@ -69,7 +69,7 @@ describe('the host gateway agent', () => {
     await Promise.all(agents.splice(0).map((agent) => agent.stop()))
   })
 
-  it('leads the kernels of all others to its subnet, and withdraws it when it stops', async () => {
+  it('leads the kernels of all others to its subnet, leaves everything as it is when it stops, and withdraws it when it goes down', async () => {
     const kernels = [1, 2, 3].map(() => new MemoryKernel(routeRules))
     const all: HostGatewayAgent[] = []
     for (const [index, routes] of kernels.entries()) {
@@ -84,7 +84,9 @@ describe('the host gateway agent', () => {
     await expect
       .poll(() => routesOf(2), PATIENCE)
       .toEqual([`${s1} via 10.77.0.1`, `${s2} via 10.77.0.2`].sort())
-    await all[1]?.stop()
+    await all[2]?.stop()
+    expect(routesOf(2)).toEqual([`${s1} via 10.77.0.1`, `${s2} via 10.77.0.2`].sort())
+    await all[1]?.down()
     expect(routesOf(1)).toEqual([])
     await expect.poll(() => routesOf(0), PATIENCE).toEqual([`${s3} via 10.77.0.3`])
   })

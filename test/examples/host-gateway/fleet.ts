@@ -97,9 +97,9 @@ export class Fleet {
     await Promise.all(names.map((name) => this.start(name, changed)))
   }
 
-  /** As SIGTERM does. */
+  /** Told to go down. */
   async stop(name: string): Promise<void> {
-    await this.sim.settled(this.machine(name).agent?.stop() ?? Promise.resolve())
+    await this.sim.settled(this.machine(name).agent?.down() ?? Promise.resolve())
     await this.sim.settled(this.sim.cluster(name).leave())
     this.kill(name)
   }
