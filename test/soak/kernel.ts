@@ -43,6 +43,7 @@ async function main(): Promise<number> {
   console.log(
     `seed ${seed}: ${done.length} schedules, ${total(({ steps }) => steps.length)} steps, ` +
       `${total(({ pings }) => pings)} pings in ${seconds} s; wrong in the end: ${wrong}; ` +
+      `wrong for a while after they had settled: ${total(({ relapses }) => Math.min(relapses, 1))}; ` +
       `settled after p50 ${quantile(settled, 0.5)} ms, p99 ${quantile(settled, 0.99)} ms, most ${quantile(settled, 1)} ms`,
   )
   // The last janitors are still about to find out that there is nothing to do.
