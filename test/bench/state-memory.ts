@@ -21,6 +21,7 @@ import {
 } from '../../src/wire/entry-event.ts'
 import type { EpochId } from '../../src/wire/epoch.ts'
 import { TestClock } from '../dissemination/test-clock.ts'
+import { idleHost, STATE_OPTIONS } from '../network-state/idle-host.ts'
 
 /** What one node pays for entries of others: bytes held, and time to take them in. Run with `--expose-gc`. */
 
@@ -62,39 +63,14 @@ class Receiver {
   readonly state: NetworkState
 
   constructor() {
-    const options = {
-      retransmitMultiplier: 4,
-      syncTimeoutMs: 1000,
-      inheritMs: 0,
-      withdrawAfterMs: 0,
-      reconnectGraceMs: 1000,
-    }
-    this.state = new NetworkState(this.#clock.runtime(1), options, {
-      self: 'receiver',
-      owners: {
-        status: (owner) => this.#owners.get(owner),
-        epoch: () => EPOCH,
-        peer: (owner) => (this.#owners.has(owner) ? { name: owner, address: owner } : undefined),
-        peers: () => [...this.#owners.keys()].map((name) => ({ name, address: name })),
-        isolated: false,
-      },
-      announce: () => {},
-      addSource: () => {},
-      removeSource: () => {},
-      sync: () => ({ heard: 0, abort: () => {} }),
-      compared: () => {},
-      lacking: () => {},
-      offer: () => {},
-      offering: () => false,
-      tell: () => {},
-      offered: () => {},
-      forgotten: () => {},
-      mayRaise: () => true,
-      epochOpened: () => {},
-      undecodable: () => {},
-      notSynced: () => {},
-      checkName: () => {},
+    const host = idleHost('receiver', {
+      status: (owner) => this.#owners.get(owner),
+      epoch: () => EPOCH,
+      peer: (owner) => (this.#owners.has(owner) ? { name: owner, address: owner } : undefined),
+      peers: () => [...this.#owners.keys()].map((name) => ({ name, address: name })),
+      isolated: false,
     })
+    this.state = new NetworkState(this.#clock.runtime(1), STATE_OPTIONS, host)
     this.state.open(EPOCH)
   }
 

@@ -6,15 +6,9 @@ import { NOTHING_SUPERSEDED } from '../../src/wire/entry-event.ts'
 import type { ProbeDigest } from '../../src/wire/messages.ts'
 import { hashString } from '../../src/wire/mix.ts'
 import { TestClock } from '../dissemination/test-clock.ts'
+import { idleHost, STATE_OPTIONS } from './idle-host.ts'
 
 const EPOCH = { time: 1_735_689_600_000, nonce: 7 }
-const OPTIONS = {
-  retransmitMultiplier: 4,
-  syncTimeoutMs: 1_000,
-  inheritMs: 0,
-  withdrawAfterMs: 0,
-  reconnectGraceMs: 1_000,
-}
 const INSIDERS = ['a', 'b', 'c', 'd', 'e']
 const OUTSIDER = 'outsider'
 const BLUE = hashString('blue')
@@ -33,31 +27,18 @@ beforeEach(async () => {
   told = []
   offered = []
   offers = []
-  state = new NetworkState(clock.runtime(1), OPTIONS, {
-    self: 'self',
-    owners: {
-      status: () => 'reachable',
-      epoch: () => EPOCH,
-      peer: peerOf,
-      peers: () => others.map(peerOf),
-      isolated: false,
-    },
-    announce: () => {},
-    addSource: () => {},
-    removeSource: () => {},
-    sync: () => ({ heard: 0, abort: () => {} }),
-    compared: () => {},
-    lacking: () => {},
+  const owners = {
+    status: () => 'reachable' as const,
+    epoch: () => EPOCH,
+    peer: peerOf,
+    peers: () => others.map(peerOf),
+    isolated: false,
+  }
+  state = new NetworkState(clock.runtime(1), STATE_OPTIONS, {
+    ...idleHost('self', owners),
     offer: (network) => offers.push(network),
-    offering: () => false,
     tell: ({ name }, digest) => told.push({ to: name, digest }),
     offered: (equal, { name }) => offered.push({ equal, from: name }),
-    forgotten: () => {},
-    mayRaise: () => true,
-    epochOpened: () => {},
-    undecodable: () => {},
-    notSynced: () => {},
-    checkName: () => {},
   })
   state.open(EPOCH)
   const joining = state.joinNetwork('blue')
