@@ -53,6 +53,8 @@ export interface HostGatewayAgentOptions {
   readonly reuseAfterMs?: number
   /** How often to look at the kernel when nothing asks for it. Default 10 s. */
   readonly auditIntervalMs?: number
+  /** How long routes of an earlier process are kept until somebody speaks of their subnets, in ms. Default 0. */
+  readonly holdMs?: number
   /** Where time comes from; default: this process. */
   readonly clock?: Clock
 }
@@ -83,6 +85,9 @@ export class HostGatewayAgent {
   #hostProblems: readonly Problem[] = []
   #peerProblems: readonly Problem[] = []
   #wanted: readonly RouteRow[] | undefined
+  /** Routes of an earlier process of which nobody has spoken yet. */
+  #adopted: readonly RouteRow[] = []
+  #hold: { cancel(): void } | undefined
   /** Undefined until it is known whether this host still has the subnet that it had. */
   #bridgeAddress: BridgeAddress[] | undefined
   #audit: { cancel(): void } | undefined
@@ -162,6 +167,7 @@ export class HostGatewayAgent {
       // Told to stop, or the network was left or its node closed: there is nothing left to look at.
       this.#stopping.abort()
       this.#audit?.cancel()
+      this.#hold?.cancel()
       this.#joined?.keeper.stop()
     }
   }
@@ -197,11 +203,23 @@ export class HostGatewayAgent {
         this.#log({ event: 'claim-gone', subnet, owner: previous.owner, reason })
       } else {
         isKnown = true
+        await this.#holdAdopted()
       }
       if (!isKnown) continue
       keeper.changed()
       this.#evaluate()
     }
+  }
+
+  /** Other hosts may have been started anew as well, and have not yet said again what they have. */
+  async #holdAdopted(): Promise<void> {
+    const { routes, holdMs = 0 } = this.#options
+    if (holdMs === 0) return
+    this.#adopted = await routes.dump().catch(() => [])
+    this.#hold = this.#clock.setTimer(holdMs, () => {
+      this.#adopted = []
+      this.#evaluate()
+    })
   }
 
   #subnetChanged(subnet: string | undefined): void {
@@ -220,7 +238,12 @@ export class HostGatewayAgent {
     const { rows, problems } = wantedRoutes(this.#joined.table.entries(), viewpoint)
     this.#reportNew(problems)
     this.#peerProblems = problems
-    this.#wanted = rows
+    // Once somebody has spoken of a subnet, the table decides about it for good.
+    const spoken = new Set(rows.map(({ destination }) => destination))
+    this.#adopted = this.#adopted.filter(
+      ({ destination }) => !spoken.has(destination) && destination !== this.subnet,
+    )
+    this.#wanted = [...rows, ...this.#adopted]
     this.#routes.trigger()
   }
 

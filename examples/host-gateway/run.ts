@@ -140,6 +140,8 @@ async function start(options: RunOptions, signal: AbortSignal, log: Log): Promis
       log,
       reuseAfterMs,
       auditIntervalMs,
+      // As long as others keep the route to this host while its agent is away.
+      holdMs: options.withdrawAfterMs,
     })
     return new Running(agent, cluster, memory)
   } catch (error) {

@@ -34,6 +34,8 @@ export interface OverlayAgentOptions {
   readonly log?: (event: AgentEvent) => void
   /** How often to look for rows that somebody else has changed. Default 10 s. */
   readonly auditIntervalMs?: number
+  /** How long rows of an earlier process are kept until somebody speaks of them. Default 0. */
+  readonly holdMs?: number
 }
 
 /**
@@ -197,7 +199,7 @@ export class OverlayAgent {
   }
 
   #make({ name, vni, device, bridge }: Omit<NetworkState, 'endpoints'>): OverlayNetwork {
-    const { cluster, vtep, openDataPath, auditIntervalMs = 10_000 } = this.#options
+    const { cluster, vtep, openDataPath, auditIntervalMs = 10_000, holdMs = 0 } = this.#options
     const ownsBridge = bridge === undefined
     return new OverlayNetwork({
       name,
@@ -209,6 +211,7 @@ export class OverlayAgent {
       metOthers: this.#metOthers,
       log: (event) => this.#log(event),
       auditIntervalMs,
+      holdMs,
     })
   }
 

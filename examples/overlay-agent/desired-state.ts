@@ -47,9 +47,9 @@ export interface Here {
 }
 
 /**
- * What should be there while others are still to be heard: what is known, and of the rows that an earlier
- * process left behind those that nothing known contradicts. So a restart in the middle of an outage tears
- * nothing down.
+ * What should be there beside what is wanted while others are still to be heard: of the rows that an earlier process
+ * left behind those that nothing known contradicts. So a restart in the middle of an outage, or of all agents at once,
+ * tears nothing down.
  */
 export function heldRows(
   wanted: readonly OverlayRow[],
@@ -57,9 +57,8 @@ export function heldRows(
   here: Here,
 ): OverlayRow[] {
   const known = new Set(wanted.map(slotOf))
-  const held = adopted.filter((row) => {
+  return adopted.filter((row) => {
     const isHere = here.hasStation(row.mac) || (row.table === 'neighbour' && here.hasAddress(row.ip))
     return !isHere && !known.has(slotOf(row))
   })
-  return [...wanted, ...held]
 }

@@ -36,6 +36,8 @@ export interface OverlayNetworkOptions {
   readonly metOthers: Promise<void>
   readonly log: (event: AgentEvent) => void
   readonly auditIntervalMs: number
+  /** How long rows of an earlier process are kept, once the network is known, until somebody speaks of them. */
+  readonly holdMs: number
 }
 
 interface Joined {
@@ -47,8 +49,8 @@ interface Joined {
 
 /**
  * One network on one host: tells the others which endpoints are here, and keeps the kernel able to reach
- * theirs. Rows that an earlier process left stay until the network's state is known, but for those that its
- * own endpoints contradict.
+ * theirs. Rows that an earlier process left stay until the network's state is known, and for a while longer, but for
+ * those that anything known contradicts.
  */
 export class OverlayNetwork {
   readonly name: string
@@ -62,7 +64,9 @@ export class OverlayNetwork {
   readonly #attachedEarly = new Set<string>()
   #joined: Joined | undefined
   #running: Promise<void> = Promise.resolve()
+  /** Rows of an earlier process of which nobody has spoken yet; undefined until the kernel could be read. */
   #adopted: readonly OverlayRow[] | undefined
+  #isHolding = true
   #isReady = false
   #mtu: number | undefined
 
@@ -104,7 +108,7 @@ export class OverlayNetwork {
     const { dataPath } = this.#options
     const adopted = await dataPath.kernel.dump()
     this.#mtu = await dataPath.mtu()
-    this.#adopted = adopted
+    this.#adopted = this.#isHolding ? adopted : []
   }
 
   /** Takes part as soon as others can be asked; `open` is repeated until it succeeds. */
@@ -253,6 +257,12 @@ export class OverlayNetwork {
     settings.replaceOwn([[SETTINGS, { vni: this.vni }]])
     this.#isReady = true
     this.#reconciler.trigger()
+    // Others may have been started anew as well, and have not yet said again what they have.
+    await pause(this.#options.holdMs, signal)
+    if (signal.aborted) return
+    this.#isHolding = false
+    if (this.#adopted !== undefined) this.#adopted = []
+    this.#reconciler.trigger()
   }
 
   #claim({ stations, addresses }: Joined, mac: string, dropped: readonly string[]): void {
@@ -268,7 +278,9 @@ export class OverlayNetwork {
       name: cluster.self.name,
       vtep,
     })
-    return this.#isReady ? wanted : heldRows(wanted, this.#adopted, this.local)
+    // Once somebody has spoken of a row, the tables decide about it for good.
+    this.#adopted = heldRows(wanted, this.#adopted, this.local)
+    return [...wanted, ...this.#adopted]
   }
 
   #changed(table: 'stations' | 'addresses', change: Change<Station> | Change<Address>): void {
@@ -278,6 +290,9 @@ export class OverlayNetwork {
       this.#log({ event: 'entry-set', network, table, key, value, owner })
     } else if (change.type === 'delete') {
       const { key, previous, reason } = change
+      const isOfKey = (row: OverlayRow): boolean =>
+        row.table === 'neighbour' ? table === 'addresses' && row.ip === key : row.mac === key
+      this.#adopted = this.#adopted?.filter((row) => !isOfKey(row))
       this.#log({ event: 'entry-gone', network, table, key, owner: previous.owner, reason })
       this.#takeUp(table, key)
     }

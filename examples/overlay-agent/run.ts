@@ -54,6 +54,8 @@ async function startAgent(
     expectsOthers,
     log,
     auditIntervalMs,
+    // As long as others keep the rows to this host while its agent is away.
+    holdMs: options.withdrawAfterMs,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
     ...(restored === undefined ? {} : { restored }),
   })

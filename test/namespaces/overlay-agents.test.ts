@@ -135,8 +135,10 @@ describeOnKernel('overlay agents on the real kernel', () => {
     60_000,
   )
 
-  it('leave the rows alone that they find, where no seed answers', async () => {
+  it('leave the rows alone that they find, where no seed answers, and lose no ping when all start anew', async () => {
     const rows = await actual()
+    const pings = new Pings(c1, c2.ip)
+    await expect.poll(() => pings.answered, PATIENCE).toBeGreaterThan(10)
     await Promise.all(playground.lab.hosts.map((host) => playground.kill(host)))
     playground.agent(h1).start()
     const state = async (): Promise<string | undefined> => {
@@ -148,6 +150,7 @@ describeOnKernel('overlay agents on the real kernel', () => {
     await Promise.all(playground.lab.hosts.map((host) => playground.start(host)))
     await kernelsAreRight()
     expect(await isReached(c1, c2)).toEqual([true, true])
+    expect((await pings.stop()).lost).toBe(0)
   }, 60_000)
 
   it('withdraw their endpoints and remove what they made when they are taken down', async () => {

@@ -72,6 +72,34 @@ describe('an overlay agent that is started again', () => {
     expect(passes).toMatchObject([{ put: 0, removed: 1 }])
   })
 
+  it('keeps for a while what nobody has spoken of yet, for others may have been started anew as well', async () => {
+    const h2 = await agents.start(2)
+    await h2.agent.join('blue', VNI)
+    const right = rowsTo(h2.vtep, MAC, [IP])
+    agents.kernel('h1').tamper({ put: [...right, LEFTOVER] })
+    const h1 = await agents.start(1, { holdMs: 2_000 })
+    await h1.agent.join('blue', VNI)
+    await eventually(() => h1.agent.networks()).toMatchObject([{ state: 'ready' }])
+    await h2.agent.attach('blue', MAC, [IP])
+    await eventually(() => agents.rows('h1')).toEqual(right)
+    const passes = h1.log.filter(({ event }) => event === 'kernel')
+    expect(passes).toMatchObject([{ put: 0, removed: 1 }])
+    await h2.agent.detach('blue', MAC)
+    await eventually(() => agents.rows('h1')).toEqual([])
+  })
+
+  it('removes at once what was spoken of and then withdrawn, however long it keeps the rest', async () => {
+    const h2 = await agents.start(2)
+    await h2.agent.join('blue', VNI)
+    agents.kernel('h1').tamper({ put: [...rowsTo(h2.vtep, MAC, [IP]), LEFTOVER] })
+    const h1 = await agents.start(1, { holdMs: 3_600_000 })
+    await h1.agent.join('blue', VNI)
+    await h2.agent.attach('blue', MAC, [IP])
+    await eventually(() => h1.agent.endpoints()).toHaveLength(1)
+    await h2.agent.detach('blue', MAC)
+    await eventually(() => agents.rows('h1')).toEqual([LEFTOVER])
+  })
+
   it('tears nothing down while it reaches nobody, but for what its own endpoints contradict', async () => {
     const h2 = await agents.start(2)
     const seed = h2.cluster.self.address
