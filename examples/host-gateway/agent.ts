@@ -238,11 +238,9 @@ export class HostGatewayAgent {
     const { rows, problems } = wantedRoutes(this.#joined.table.entries(), viewpoint)
     this.#reportNew(problems)
     this.#peerProblems = problems
-    // Once somebody has spoken of a subnet, the table decides about it for good.
-    const spoken = new Set(rows.map(({ destination }) => destination))
-    this.#adopted = this.#adopted.filter(
-      ({ destination }) => !spoken.has(destination) && destination !== this.subnet,
-    )
+    // Once somebody has spoken of a subnet, the table decides about it for good, also where it gets no route.
+    const spoken = new Set(Array.from(this.#joined.table.entries(), ([subnet]) => subnet))
+    this.#adopted = this.#adopted.filter(({ destination }) => !spoken.has(destination))
     this.#wanted = [...rows, ...this.#adopted]
     this.#routes.trigger()
   }

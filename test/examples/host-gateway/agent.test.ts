@@ -124,6 +124,20 @@ describe('the host gateway agent', () => {
     expect(problemsOf(first)).toEqual(['ERR_GATEWAY_NOT_ON_LINK'])
   })
 
+  it('keeps for a while the routes of which nobody has spoken, and at once none to a host that it refuses', async () => {
+    const far = await start(await join('h2'), 2, {
+      gateway: '10.78.0.2',
+      host: { links: async () => linksOf('10.78.0.2'), problems: async () => [] },
+    })
+    const refused = { destination: await subnetOf(far), via: '10.77.0.2' }
+    const routes = new MemoryKernel(routeRules)
+    routes.tamper({ put: [LEFTOVER, refused] })
+    const agent = await start(await join('h1'), 1, { routes, holdMs: 2_000 })
+    await subnetOf(agent)
+    await expect.poll(() => routes.rows(), PATIENCE).toEqual([LEFTOVER])
+    await expect.poll(() => routes.rows(), PATIENCE).toEqual([])
+  })
+
   it('keeps its subnet if it wins it, takes another if it does not, and tells the application and the bridge', async () => {
     const told: Record<string, (string | undefined)[]> = { h1: [], h2: [] }
     const bridges = [1, 2].map(() => new MemoryKernel(bridgeAddressRules))
